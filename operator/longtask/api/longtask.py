@@ -1,0 +1,320 @@
+"""The LongTask as data: frozen models, parsed once at the edge, and the source of the CRD.
+
+It must not know how anything is decided or sent. Descriptions are what `kubectl explain` shows, so they speak
+to users. Unknown fields are ignored on reading: a newer CRD must not break an older operator.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+
+from longtask.api import names
+from longtask.api.names import ConditionStatus  # noqa: TC001 - pydantic needs it at run time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+INT32_MAX: Final = 2**31 - 1
+
+
+class DesiredState(StrEnum):
+    """What the user wants."""
+
+    RUN = "Run"
+    SUSPEND = "Suspend"
+    TERMINATE = "Terminate"
+
+
+class State(StrEnum):
+    """What the operator has observed."""
+
+    INIT = "Init"
+    RUNNING = "Running"
+    SUSPENDED = "Suspended"
+    TERMINATED = "Terminated"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no worker may write any more. `Failed` is not final: a new attempt may follow."""
+        return self in {State.TERMINATED, State.COMPLETE}
+
+
+class CheckpointCause(StrEnum):
+    """Why a checkpoint was written."""
+
+    CLAIM = "Claim"
+    INTERVAL = "Interval"
+    STOP = "Stop"
+    DONE = "Done"
+
+
+def _to_utc(time: datetime) -> datetime:
+    return time.astimezone(UTC)
+
+
+def rfc3339(time: datetime) -> str:
+    """Write a time as Kubernetes does: UTC with `Z`; microseconds only where there are some."""
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+Timestamp = Annotated[
+    AwareDatetime,
+    AfterValidator(_to_utc),
+    PlainSerializer(rfc3339, when_used="json"),
+    # Narrower than what the API server takes for a date-time, so that whatever is stored can be read back
+    # here: no year 0, no 24 o'clock, no local times.
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": r"^[1-9]\d{3}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?Z$",
+        }
+    ),
+]
+"""A point in time, always in UTC; at the edge a string in RFC 3339."""
+
+
+class _Model(BaseModel):
+    """camelCase outside, snake_case inside; frozen; tolerant of fields that this version does not know."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=False,
+    )
+
+    def dump(self) -> dict[str, Any]:
+        """Return what JSON holds: camelCase keys, strings for times and enums, absent instead of null."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class Checkpoint(_Model):
+    """The last saved position, and who may write the next one.
+
+    To empty `data`, patch that key alone: `time` may hold more digits than Python's datetime, and the API
+    server refuses a write in which anything else has changed.
+    """
+
+    epoch: int = Field(
+        ge=1,
+        le=names.MAX_EPOCH,
+        description="Fencing number. Every claim raises it by exactly 1, so that a worker with a lower "
+        "one can write no more. Handed to the work as a fencing token for its own writes.",
+    )
+    holder: Annotated[str, StringConstraints(min_length=1, max_length=64)] = Field(
+        description="UID of the pod that made the last claim: the only one that may save."
+    )
+    attempt: int = Field(
+        ge=1, le=names.MAX_ATTEMPT, description="The attempt in which the holder made its claim."
+    )
+    sequence: int = Field(
+        ge=0,
+        le=names.MAX_SEQUENCE,
+        description="Number of the last save; every save raises it, a claim leaves it. 0: nothing was "
+        "saved yet.",
+    )
+    cause: CheckpointCause = Field(
+        description="Why this was written. Claim: a worker has started; sequence and data are as they "
+        "were. Interval: a regular save. Stop: the last save before leaving, because the worker was asked "
+        "to stop. Done: all the work is done."
+    )
+    time: Timestamp = Field(description="When this was written, by the worker's clock.")
+    data: Annotated[str, StringConstraints(max_length=names.MAX_DATA)] = Field(
+        description="Where to go on, in the work's own words: an opaque string of at most 32768 "
+        "characters. Emptied when the task is terminated. Every pod of the namespace can read it: it must "
+        "hold no secrets."
+    )
+
+
+class Progress(_Model):
+    """How far the work is, for people. Nothing is decided from it."""
+
+    done: int = Field(ge=0, le=names.MAX_SEQUENCE, description="How many items are done.")
+    total: int | None = Field(
+        default=None,
+        ge=0,
+        le=names.MAX_SEQUENCE,
+        description="How many items there are; absent when unknown.",
+    )
+    percent: int | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="Share of the items that are done; absent when the total is unknown.",
+    )
+    message: Annotated[str, StringConstraints(max_length=names.MAX_MESSAGE)] | None = Field(
+        default=None, description="What the worker is doing, in its own words."
+    )
+    rate: Annotated[str, StringConstraints(max_length=32)] | None = Field(
+        default=None,
+        pattern=r"^[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$",
+        description="Items per second, as a decimal number in a string, such as 12.3.",
+    )
+    estimated_completion_time: Timestamp | None = Field(
+        default=None, description="When the work will be done at the present rate."
+    )
+
+
+class Condition(_Model):
+    """One aspect of the task, in the shape that all of Kubernetes uses (metav1.Condition)."""
+
+    type: Annotated[str, StringConstraints(max_length=316)] = Field(
+        description="Ready: the task is as desired. Stalled: only a person can help. Suspended: no pod of "
+        "the task is active any more. Complete: all work is done. Failed: retries are used up. "
+        "Terminated: ended for good. SecretsInline: a warning that the template seems to hold a secret."
+    )
+    status: ConditionStatus = Field(description="True, False or Unknown.")
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=1024)] = Field(
+        pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+        description="The cause in one CamelCase word, for programs.",
+    )
+    message: Annotated[str, StringConstraints(max_length=names.MAX_CONDITION_MESSAGE)] = Field(
+        description="The cause in a sentence, for people."
+    )
+    last_transition_time: Timestamp = Field(
+        description="When the status last changed from one value to another."
+    )
+    observed_generation: int | None = Field(
+        default=None,
+        ge=0,
+        description="The metadata.generation that this condition speaks of; with an older one it is history.",
+    )
+
+
+class HistoryEntry(_Model):
+    """A change of state that has happened."""
+
+    time: Timestamp = Field(description="When the operator observed the change.")
+    state: State = Field(description="The state that was entered.")
+    reason: Annotated[str, StringConstraints(max_length=1024)] = Field(
+        description="Why, in one CamelCase word."
+    )
+    attempt: int = Field(ge=1, le=names.MAX_ATTEMPT, description="The attempt at that time.")
+    sequence: int | None = Field(
+        default=None, ge=0, le=names.MAX_SEQUENCE, description="Number of the last save at that time."
+    )
+
+
+class LongTaskSpec(_Model):
+    """What the user wants."""
+
+    desired_state: DesiredState = Field(
+        default=DesiredState.RUN,
+        description="What is wanted of the task. Run: do the work, going on from the last save. Suspend: "
+        "finish the batch in hand, save, and give every resource back. Terminate: end it for good; this "
+        "can't be taken back. A manifest that leaves it out and is applied again leaves it as it is.",
+    )
+    template: dict[str, Any] = Field(
+        description="The pod that does the work, as in a Job: metadata and spec. The container named "
+        "worker, or else the first, is the one that does it. Changing the template starts a new attempt, "
+        "which goes on from the last save. Readable to every pod of the namespace: it must hold no "
+        "secrets, only references to them."
+    )
+    backoff_limit: int = Field(
+        default=6,
+        ge=0,
+        le=INT32_MAX,
+        description="How many failed pods of an attempt are replaced before the task is Failed. "
+        "Suspending, resuming and evictions use none of them.",
+    )
+
+
+class LongTaskStatus(_Model):
+    """What has been observed: by the operator, except progress and checkpoint, which the worker writes."""
+
+    observed_generation: int = Field(
+        default=0,
+        ge=0,
+        description="The metadata.generation that state and conditions speak of. While it is lower than "
+        "metadata.generation, the operator has not yet acted on the latest change.",
+    )
+    state: State = Field(
+        default=State.INIT,
+        description="Init: accepted or resuming, no worker is at work yet. Running: a worker is at work. "
+        "Suspended: no pod of the task is active any more, and the checkpoint is kept. Terminated: final; "
+        "Job, pods and saved data are gone. Complete: final; all work is done. Failed: retries are used "
+        "up; suspending and running it again, or changing its template, starts an attempt with fresh "
+        "retries.",
+    )
+    conditions: tuple[Condition, ...] = Field(
+        default=(),
+        description="Ready, Stalled, Suspended, Complete, Failed, Terminated and warnings, with their "
+        "reasons.",
+    )
+    attempt: int = Field(
+        default=1,
+        ge=1,
+        le=names.MAX_ATTEMPT,
+        description="Number of the current attempt. Each attempt is one Job; only its pods may claim and "
+        "save.",
+    )
+    job_name: Annotated[str, StringConstraints(max_length=63)] | None = Field(
+        default=None, description="Name of the current attempt's Job, in the same namespace."
+    )
+    start_time: Timestamp | None = Field(default=None, description="When a worker was first at work.")
+    completion_time: Timestamp | None = Field(default=None, description="When the task became Complete.")
+    failures: int | None = Field(
+        default=None, ge=0, le=INT32_MAX, description="How many pods of the current attempt have failed."
+    )
+    history: tuple[HistoryEntry, ...] = Field(
+        default=(),
+        max_length=names.MAX_HISTORY,
+        description="The last changes of state, oldest first; at most 10.",
+    )
+    progress: Progress | None = Field(
+        default=None,
+        description="How far the work is, as reported by the worker, for people. Nothing is decided from it.",
+    )
+    checkpoint: Checkpoint | None = Field(
+        default=None,
+        description="The last saved position, and which pod may write the next one. Written by the "
+        "worker; the API server itself refuses every write that could lose an acknowledged save.",
+    )
+
+
+class ObjectMeta(_Model):
+    """The part of an object's metadata that we read."""
+
+    name: str
+    namespace: str
+    uid: str
+    resource_version: str
+    generation: int = 0
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    creation_timestamp: Timestamp | None = None
+    deletion_timestamp: Timestamp | None = None
+
+
+class LongTask(_Model):
+    """One task, as the API server has it."""
+
+    metadata: ObjectMeta
+    spec: LongTaskSpec
+    status: LongTaskStatus = Field(default_factory=LongTaskStatus)
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> Self:
+        """Parse what the API server sent; the only place that touches the raw object.
+
+        Raises `pydantic.ValidationError` for what our CRD would not have let in.
+        """
+        return cls.model_validate(body)

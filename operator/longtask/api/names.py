@@ -1,0 +1,196 @@
+"""Every name that the cluster, its users and our own parts share, each once.
+
+It must not know how a name is used: no logic but the two functions that build and recognise computed names.
+Words are Kubernetes' own where it has them (batch/v1 Job's conditions, kstatus' `Ready` and `Stalled`),
+because `kubectl wait`, Helm, Flux and Argo CD then work without being told anything.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Final
+
+# --- The resource ---
+
+GROUP: Final = "longtask.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+KIND: Final = "LongTask"
+PLURAL: Final = "longtasks"
+SINGULAR: Final = "longtask"
+SHORT_NAME: Final = "lt"
+CATEGORY: Final = "longtasks"  # `kubectl get longtasks` of every kind that we may add later
+CRD_NAME: Final = f"{PLURAL}.{GROUP}"
+
+# --- Labels and annotations, on Jobs and on their pods ---
+
+LABEL_TASK_UID: Final = f"{GROUP}/task-uid"  # what we list and watch by: a re-created task has another one
+# for people: `kubectl get pods -l longtask.dev/task-name=nightly-import`
+LABEL_TASK_NAME: Final = f"{GROUP}/task-name"
+LABEL_ATTEMPT: Final = f"{GROUP}/attempt"  # decimal number of the attempt
+LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"  # recommended by Kubernetes; its value is MANAGED_BY
+MANAGED_BY: Final = "longtask-operator"
+# on the Job: hash of the task's template as written
+ANNOTATION_TEMPLATE_HASH: Final = f"{GROUP}/template-hash"
+
+# refused for now: Kueue un-suspends the Jobs that we suspend
+LABEL_KUEUE_QUEUE: Final = "kueue.x-k8s.io/queue-name"
+
+# --- What is installed in the cluster ---
+
+# default of chart and manifests; the chart's release may choose another
+OPERATOR_NAMESPACE: Final = "longtask-system"
+# ServiceAccount, Deployment, ClusterRole, and source of our events
+OPERATOR_NAME: Final = "longtask-operator"
+# ClusterRole, and the RoleBinding to it in every namespace that has tasks
+WORKER_ROLE: Final = "longtask-worker"
+STATUS_POLICY: Final = "longtask-status"  # ValidatingAdmissionPolicy and its binding: what a worker may write
+TEMPLATE_POLICY: Final = "longtask-template"  # the same: who may decide what runs
+
+# --- In the worker's pod ---
+
+WORKER_CONTAINER: Final = "worker"  # the container that does the work; where none has this name, the first
+ACCESS_VOLUME: Final = "longtask-access"  # projected volume with the two files below
+ACCESS_MOUNT_PATH: Final = "/var/run/secrets/longtask.dev"
+ACCESS_TOKEN_FILE: Final = "token"  # noqa: S105 - the name of a file
+ACCESS_CA_FILE: Final = "ca.crt"
+ACCESS_CA_CONFIG_MAP: Final = "kube-root-ca.crt"  # published into every namespace by Kubernetes
+ACCESS_TOKEN_SECONDS: Final = 3600  # the kubelet renews it long before
+
+ENV_NAMESPACE: Final = "LONGTASK_NAMESPACE"
+ENV_NAME: Final = "LONGTASK_NAME"
+ENV_UID: Final = "LONGTASK_UID"
+ENV_ATTEMPT: Final = "LONGTASK_ATTEMPT"
+ENV_POD_UID: Final = "LONGTASK_POD_UID"
+ENV_GRACE_PERIOD_SECONDS: Final = "LONGTASK_GRACE_PERIOD_SECONDS"
+
+EXIT_DONE: Final = 0  # done, and the checkpoint with cause Done was acknowledged
+EXIT_SAVED: Final = 75  # saved at a stop request: uses no retry
+EXIT_NEVER_RETRY: Final = 78  # retrying can't help; never used after SIGTERM
+
+# --- Limits ---
+
+MAX_TASK_NAME: Final = 36  # <name>-<8>-<attempt>-<index>-<5> must stay within a pod name's 63 characters
+MAX_ATTEMPT: Final = 99_999  # five digits: see MAX_TASK_NAME
+MAX_EPOCH: Final = 2**31 - 1
+MAX_SEQUENCE: Final = 2**53 - 1  # what JSON numbers hold exactly in every language
+MAX_DATA: Final = 32_768  # characters of a checkpoint's data
+MAX_MESSAGE: Final = 1024  # characters of a progress message
+MAX_CONDITION_MESSAGE: Final = 32_768  # as in metav1.Condition
+MAX_HISTORY: Final = 10
+
+
+class ConditionType(StrEnum):
+    """The types of `status.conditions`."""
+
+    READY = "Ready"  # true in every settled state but Failed: a suspended task is ready
+    STALLED = "Stalled"  # only a person can help; the message has the words of whoever refused
+    SUSPENDED = "Suspended"  # proved: no pod of the task is active
+    COMPLETE = "Complete"  # as batch/v1 Job has it
+    FAILED = "Failed"  # as batch/v1 Job has it; not a dead end here
+    TERMINATED = "Terminated"  # final, at the user's wish
+    SECRETS_INLINE = (
+        "SecretsInline"  # warning: the template seems to hold a secret that every pod here can read
+    )
+
+
+class ConditionStatus(StrEnum):
+    """The statuses of a condition, as in metav1.Condition."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Reason(StrEnum):
+    """The reasons of conditions and of history entries: one CamelCase word for one cause."""
+
+    # where the task stands, for Ready and for conditions that are not (or no longer) true
+    STARTING = "Starting"  # accepted or resuming; no worker is at work yet
+    RUNNING = "Running"  # a worker is at work
+    RESUMED = "Resumed"  # goes on after a suspension
+    SUSPENDING = "Suspending"  # asked to suspend; not proved yet
+    TERMINATING = "Terminating"  # asked to terminate; Job or pods are still there
+    RETRYING = "Retrying"  # a pod failed; the Job controller starts another after its back-off
+    TEMPLATE_CHANGED = "TemplateChanged"  # a new attempt, because what to run has changed
+    INTERRUPTED = "Interrupted"  # a new attempt after an eviction, a drain or a worker that saved and left
+
+    # how a suspension ended
+    SAVED = "Saved"  # the last write's cause is Stop: nothing was lost
+    KILLED = "Killed"  # it is not: the grace period was too short for a batch and a save
+    NOT_STARTED = "NotStarted"  # no worker had claimed the attempt
+    NODE_LOST = "NodeLost"  # the pod's node is gone: its container may live on, fenced
+
+    # how an attempt ended
+    DONE = "Done"  # the worker's checkpoint says so
+    EXITED_ZERO = "ExitedZero"  # a program that never claimed and was never asked to stop exited with 0
+    BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"  # retries used up; the Job's own word
+    NEVER_RETRY = "NeverRetry"  # exit code 78
+    FALSE_SUCCESS = "FalseSuccess"  # exit 0 with work left
+    JOB_LOST = "JobLost"  # somebody deleted or replaced the attempt's Job
+    JOB_FAILED = "JobFailed"  # the Job failed for a reason of its own
+
+    # how a termination ended
+    TERMINATED = "Terminated"
+    NO_CLEANUP = "NoCleanup"  # terminated without a worker, so that no clean-up code of the user has run
+
+    # why only a person can help
+    JOB_REFUSED = "JobRefused"  # the API server does not accept the Job (a misspelt field, a bad value)
+    FORBIDDEN = "Forbidden"  # 403: quota, admission or missing permission
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    POD_REFUSED = "PodRefused"  # the Job is there, its pods are not: Pod Security, a webhook
+    NAME_TAKEN = "NameTaken"  # a Job of that name exists and is not this task's
+    IMAGE_PULL = "ImagePull"
+    UNSCHEDULABLE = "Unschedulable"
+    CONTAINER_CONFIG = (
+        "ContainerConfig"  # the kubelet can't make the container: a missing ConfigMap, Secret or key
+    )
+    CRASH_LOOP = "CrashLoop"  # pods fail again and again; the message has the tail of the log
+    NO_PROGRESS = "NoProgress"  # restarted too often without getting on
+    KUEUE_UNSUPPORTED = "KueueUnsupported"  # has a Kueue queue label
+    ATTEMPTS_EXHAUSTED = "AttemptsExhausted"  # MAX_ATTEMPT is reached
+
+    # why something is well
+    AS_DESIRED = "AsDesired"  # the counterpart of every reason above, for Stalled=False and its like
+    SECRET_FOUND = "SecretFound"  # noqa: S105 - of SecretsInline: a name of a variable that looks like a secret's
+
+
+class EventReason(StrEnum):
+    """The reasons of the core/v1 Events that the operator posts on a LongTask: never one per save or step."""
+
+    JOB_CREATED = "JobCreated"
+    JOB_DELETED = "JobDeleted"
+    TASK_SUSPENDING = "TaskSuspending"
+    TASK_SUSPENDED = "TaskSuspended"
+    TASK_RESUMED = "TaskResumed"
+    TASK_RUNNING = "TaskRunning"
+    TASK_COMPLETED = "TaskCompleted"
+    TASK_FAILED = "TaskFailed"
+    TASK_TERMINATING = "TaskTerminating"
+    TASK_TERMINATED = "TaskTerminated"
+    TASK_STALLED = "TaskStalled"
+    POD_FORCE_DELETED = "PodForceDeleted"  # of a lost node, its token dead
+
+
+def job_name(task_name: str, task_uid: str, attempt: int) -> str:
+    """Name the Job of one attempt.
+
+    `<task>-<first 8 of the task's UID>-<attempt>`: the UID keeps a re-created task apart from the old one's
+    dying pods. At most 51 characters for names that the API server accepts. The admission policy
+    computes the same.
+    """
+    return f"{task_name}-{task_uid[:8]}-{attempt}"
+
+
+def is_pod_of_attempt(pod_name: str, *, task_name: str, task_uid: str, attempt: int) -> bool:
+    """Tell whether a pod's name is one that the attempt's Job gives: `<job>-xxxxx`, or `<job>-<index>-xxxxx`.
+
+    Matched exactly, so that neither a longer task name nor attempt 11 passes for attempt 1.
+    The admission policy `longtask-status` asks the same of the pod that a token is bound to.
+    """
+    prefix = f"{job_name(task_name, task_uid, attempt)}-"
+    return pod_name.startswith(prefix) and _POD_SUFFIX.fullmatch(pod_name[len(prefix) :]) is not None
+
+
+_POD_SUFFIX: Final = re.compile(r"([0-9]{1,5}-)?[a-z0-9]{5}")
