@@ -272,7 +272,22 @@ class LongTaskStatus(_Model):
     start_time: Timestamp | None = Field(default=None, description="When a worker was first at work.")
     completion_time: Timestamp | None = Field(default=None, description="When the task became Complete.")
     failures: int | None = Field(
-        default=None, ge=0, le=INT32_MAX, description="How many pods of the current attempt have failed."
+        default=None,
+        ge=0,
+        le=INT32_MAX,
+        description="How many failures have counted against backoffLimit since the last fresh start.",
+    )
+    idle_restarts: int | None = Field(
+        default=None,
+        ge=0,
+        le=INT32_MAX,
+        description="How many attempts in a row were interrupted without any progress.",
+    )
+    done_at_start: int | None = Field(
+        default=None,
+        ge=0,
+        le=names.MAX_SEQUENCE,
+        description="progress.done when the current attempt was recorded, to see whether it makes progress.",
     )
     history: tuple[HistoryEntry, ...] = Field(
         default=(),

@@ -34,6 +34,9 @@ MANAGED_BY: Final = "longtask-operator"
 # on the Job: hash of the task's template as written
 ANNOTATION_TEMPLATE_HASH: Final = f"{GROUP}/template-hash"
 
+# on the Job: failures that earlier attempts had used
+ANNOTATION_FAILURES_BEFORE: Final = f"{GROUP}/failures-before"
+
 # refused for now: Kueue un-suspends the Jobs that we suspend
 LABEL_KUEUE_QUEUE: Final = "kueue.x-k8s.io/queue-name"
 
@@ -134,6 +137,10 @@ class Reason(StrEnum):
     # how a termination ended
     TERMINATED = "Terminated"
     NO_CLEANUP = "NoCleanup"  # terminated without a worker, so that no clean-up code of the user has run
+
+    # why a task is not suspended although it was
+    POD_ACTIVE = "PodActive"  # a pod of it turned up
+    JOB_RESUMED = "JobResumed"  # somebody else unsuspended its Job
 
     # why only a person can help
     JOB_REFUSED = "JobRefused"  # the API server does not accept the Job (a misspelt field, a bad value)

@@ -1,0 +1,113 @@
+"""What can be done: frozen actions in a closed union, questions to ask first, and the plan that holds them.
+
+Records only. The executor matches every action and ends in `assert_never`, so a new one can't be forgotten.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from longtask.api.longtask import LongTaskStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteStatus:
+    """Write the operator's part of the status.
+
+    `judged` marks a verdict that rests on the checkpoint: it is written only over the very version that was judged.
+    `empty_checkpoint` removes the saved data in the same write.
+    """
+
+    status: LongTaskStatus
+    judged: bool = False
+    empty_checkpoint: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateJob:
+    """Create the current attempt's Job from the template as it stands on the server."""
+
+    name: str
+    attempt: int
+    failures_before: int
+    backoff_limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetJobSuspended:
+    """Set `spec.suspend` of a Job, if it is still the version that was seen."""
+
+    name: str
+    uid: str
+    resource_version: str
+    suspend: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteJob:
+    """Delete a Job in the foreground, so that it goes after its pods."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletePod:
+    """Delete a pod. `force` drops its grace period: only for a pod whose node is lost and whose token is dead."""
+
+    name: str
+    uid: str
+    force: bool
+
+
+Action = WriteStatus | CreateJob | SetJobSuspended | DeleteJob | DeletePod
+
+
+@unique
+class Question(StrEnum):
+    """What a decision may need to know beyond the cache; the answer comes in the next snapshot."""
+
+    LIVE_PODS = "live list of the task's pods"
+    JOB_TROUBLES = "warnings among the events of the Job"
+    LOST_NODES = "readiness of the pods' nodes"
+
+
+@unique
+class Outcome(StrEnum):
+    """The name of every way a decision can end. The docs' table and the logs use these words."""
+
+    ASK = "ask first"
+    SETTLED = "nothing to do"
+    WAIT = "wait"
+    GONE = "leave it to the garbage collector"
+    RECORD = "record what is seen"
+    START = "create the Job"
+    RESUME = "leave Suspended, then unsuspend the Job"
+    SUSPEND = "suspend the Job"
+    REPLACE = "record the next attempt, then delete the old Job"
+    CLEAR_AWAY = "delete Jobs of other attempts"
+    SUSPENDED = "prove that no pod is active, then record Suspended"
+    COMPLETE = "record Complete"
+    FAILED = "record Failed"
+    TERMINATE = "delete Jobs and pods"
+    TERMINATED = "prove that nothing is left, then record Terminated"
+    RELEASE = "force-delete pods of lost nodes"
+    STALLED = "record Stalled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One decision: its name, the actions in the order they must happen, or a question to answer first.
+
+    `wake_at` asks for another look when no event may come.
+    """
+
+    outcome: Outcome
+    actions: tuple[Action, ...] = ()
+    question: Question | None = None
+    wake_at: datetime | None = None

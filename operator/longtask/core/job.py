@@ -1,0 +1,153 @@
+"""The Job of one attempt: the user's template as written, and what an attempt needs around it.
+
+A plain dict in and out: the template is never narrowed by a client model, so a field that is newer than this
+code goes through, and a misspelt one is refused by the API server. It must not know whether a Job exists.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from longtask.api import names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_GRACE_PERIOD_SECONDS = 600
+"""Kubernetes' 30 s are meant for servers; a batch and a save may take minutes, and a worker that is quick leaves early."""
+
+_SECRET_NAME = re.compile(r"PASSW|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.IGNORECASE)
+
+
+def template_hash(template: Mapping[str, Any]) -> str:
+    """A short stable hash of the template: 16 hexadecimal digits, equal for equal content in any order of keys."""
+    canonical = json.dumps(template, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def secrets_inline(template: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of environment variables that look like secrets and have a plain value; sorted, each once."""
+    spec = template.get("spec") or {}
+    containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
+    found = {
+        str(env.get("name"))
+        for container in containers
+        for env in container.get("env") or ()
+        if env.get("value") and _SECRET_NAME.search(str(env.get("name", "")))
+    }
+    return tuple(sorted(found))
+
+
+def job_manifest(body: Mapping[str, Any], *, attempt: int, failures_before: int, backoff_limit: int) -> dict[str, Any]:
+    """The Job for an attempt of the task in `body` (as the API server has it), with `backoff_limit` retries left."""
+    metadata = body["metadata"]
+    template = copy.deepcopy(body["spec"]["template"])
+    labels = {
+        names.LABEL_TASK_UID: metadata["uid"],
+        names.LABEL_TASK_NAME: metadata["name"],
+        names.LABEL_ATTEMPT: str(attempt),
+        names.LABEL_MANAGED_BY: names.MANAGED_BY,
+    }
+    worker = _prepare_pod(template, labels, metadata, attempt)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": names.job_name(metadata["name"], metadata["uid"], attempt),
+            "namespace": metadata["namespace"],
+            "labels": labels,
+            "annotations": {
+                names.ANNOTATION_TEMPLATE_HASH: template_hash(body["spec"]["template"]),
+                names.ANNOTATION_FAILURES_BEFORE: str(failures_before),
+            },
+            "ownerReferences": [_owner(metadata)],
+        },
+        "spec": {
+            "parallelism": 1,
+            "completions": 1,
+            "backoffLimit": backoff_limit,
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": {"rules": _failure_rules(worker)},
+            "template": template,
+        },
+    }
+
+
+def _owner(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND,
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _failure_rules(worker: str) -> list[dict[str, Any]]:
+    """Disruptions first, so that a worker that is being evicted can't fail the Job for good, whatever it exits with."""
+    return [
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+        {"action": "Ignore", "onExitCodes": _exit_code(worker, names.EXIT_SAVED)},
+        {"action": "FailJob", "onExitCodes": _exit_code(worker, names.EXIT_NEVER_RETRY)},
+    ]
+
+
+def _exit_code(worker: str, code: int) -> dict[str, Any]:
+    return {"containerName": worker, "operator": "In", "values": [code]}
+
+
+def _prepare_pod(template: dict[str, Any], labels: Mapping[str, str], metadata: Mapping[str, Any], attempt: int) -> str:
+    """Fill in what the template leaves open, add identity and access to the worker's container; return its name."""
+    pod_metadata = template.setdefault("metadata", {})
+    pod_metadata["labels"] = {**(pod_metadata.get("labels") or {}), **labels}
+    spec = template["spec"]
+    spec.setdefault("restartPolicy", "Never")
+    spec.setdefault("terminationGracePeriodSeconds", DEFAULT_GRACE_PERIOD_SECONDS)
+    spec.setdefault("automountServiceAccountToken", False)
+    containers: list[dict[str, Any]] = spec["containers"]
+    for container in containers:
+        container.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
+    worker = worker_container(containers)
+    worker["env"] = [*(worker.get("env") or ()), *_environment(worker, spec, metadata, attempt)]
+    mount = {"name": names.ACCESS_VOLUME, "mountPath": names.ACCESS_MOUNT_PATH, "readOnly": True}
+    worker["volumeMounts"] = [*(worker.get("volumeMounts") or ()), mount]
+    spec["volumes"] = [*(spec.get("volumes") or ()), _access_volume()]
+    return str(worker.get("name", ""))
+
+
+def worker_container(containers: list[dict[str, Any]]) -> dict[str, Any]:
+    """The container named `worker`, or else the first."""
+    named = (container for container in containers if container.get("name") == names.WORKER_CONTAINER)
+    return next(named, containers[0])
+
+
+def _environment(
+    worker: Mapping[str, Any], spec: Mapping[str, Any], metadata: Mapping[str, Any], attempt: int
+) -> list[dict[str, Any]]:
+    """Variables of the worker protocol; a name that the template sets itself stays as the user wrote it."""
+    own = {env.get("name") for env in worker.get("env") or ()}
+    values = {
+        names.ENV_NAMESPACE: metadata["namespace"],
+        names.ENV_NAME: metadata["name"],
+        names.ENV_UID: metadata["uid"],
+        names.ENV_ATTEMPT: str(attempt),
+        names.ENV_GRACE_PERIOD_SECONDS: str(spec["terminationGracePeriodSeconds"]),
+    }
+    plain: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in values.items()]
+    pod_uid = {"name": names.ENV_POD_UID, "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
+    return [env for env in (*plain, pod_uid) if env["name"] not in own]
+
+
+def _access_volume() -> dict[str, Any]:
+    token = {"path": names.ACCESS_TOKEN_FILE, "expirationSeconds": names.ACCESS_TOKEN_SECONDS}
+    authority = {
+        "name": names.ACCESS_CA_CONFIG_MAP,
+        "items": [{"key": names.ACCESS_CA_FILE, "path": names.ACCESS_CA_FILE}],
+    }
+    sources = [{"serviceAccountToken": token}, {"configMap": authority}]
+    return {"name": names.ACCESS_VOLUME, "projected": {"sources": sources}}

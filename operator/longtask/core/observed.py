@@ -1,0 +1,187 @@
+"""What was seen: one frozen snapshot of a task and of everything that belongs to it, the clock included.
+
+This module holds records only. It must not know how they were obtained, nor what will be done about them.
+A field that could not be seen has no default that reads like a fact: `None` here always means "not asked yet".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import TYPE_CHECKING
+
+from longtask.api.names import job_name
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from longtask.api.longtask import DesiredState, LongTaskStatus
+
+
+@unique
+class JobOutcome(StrEnum):
+    """How far a Job is from its end. `Completing` and `Failing` come before the final conditions (KEP-4368)."""
+
+    OPEN = "Open"
+    COMPLETING = "Completing"
+    COMPLETE = "Complete"
+    FAILING = "Failing"
+    FAILED = "Failed"
+
+
+@unique
+class PodPhase(StrEnum):
+    """The phases of a pod, as Kubernetes names them."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Why something does not go on: a CamelCase reason, and the words of whoever refused it."""
+
+    reason: str
+    message: str
+    only_a_person_can_help: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedTask:
+    """A LongTask without its template, which is read live in the moment it is needed."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    generation: int
+    deleting: bool
+    desired: DesiredState
+    backoff_limit: int
+    template_hash: str
+    secrets_inline: tuple[str, ...]
+    """Names of environment variables that look like secrets and stand in the template as plain text."""
+    queue: str | None
+    """The Kueue queue that the task asks for, which is not supported yet."""
+    status: LongTaskStatus
+
+    @property
+    def job_name(self) -> str:
+        """The name of the current attempt's Job."""
+        return job_name(self.name, self.uid, self.status.attempt)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedJob:
+    """A Job that this task owns."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    owner_uid: str
+    attempt: int
+    template_hash: str
+    failures_before: int
+    """Failures that earlier attempts had used when this one was created."""
+    deleting: bool
+    suspend: bool
+    """`spec.suspend`: what was asked for."""
+    suspended: bool | None
+    """The condition `Suspended`: what the Job controller has done. None while it has never said anything."""
+    outcome: JobOutcome
+    outcome_reason: str
+    outcome_message: str
+    failed: int
+    active_since: datetime
+    """When the Job controller last began to run it; before that, when it was created."""
+
+    @property
+    def failures(self) -> int:
+        """Failures that count against the backoff limit, over all attempts since the last fresh start."""
+        return self.failures_before + self.failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedPod:
+    """A pod that carries this task's UID as a label."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    task_uid: str
+    owner_uid: str | None
+    """UID of its controller. None for a pod that lost its Job or was made by hand."""
+    attempt: int
+    phase: PodPhase
+    node: str | None
+    deletion_time: datetime | None
+    """`deletionTimestamp`, which lies the grace period after the moment somebody asked."""
+    deletion_grace: timedelta
+    disrupted: bool
+    """The condition `DisruptionTarget`: evicted, preempted, or its node was drained or lost."""
+    worker_started: bool
+    """The worker's container is running now."""
+    ended: datetime | None
+    exit_code: int | None
+    last_words: str
+    """The termination message of the worker's container: by our default the tail of its log."""
+    trouble: Trouble | None
+
+    @property
+    def active(self) -> bool:
+        """Whether a process of it may be running: any phase but the two final ones, `Unknown` included."""
+        return self.phase not in (PodPhase.SUCCEEDED, PodPhase.FAILED)
+
+    @property
+    def asked_to_stop(self) -> bool:
+        """Whether somebody had asked it to stop before it ended by itself (times have whole seconds: a tie counts)."""
+        if self.disrupted:
+            return True
+        if self.deletion_time is None:
+            return False
+        return self.ended is None or self.deletion_time - self.deletion_grace <= self.ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """Everything one decision may use."""
+
+    task: ObservedTask
+    jobs: tuple[ObservedJob, ...]
+    pods: tuple[ObservedPod, ...]
+    now: datetime
+    live_pods: tuple[ObservedPod, ...] | None = None
+    """A list of the task's pods that began after the rest of this snapshot was taken; None: not asked."""
+    job_troubles: tuple[Trouble, ...] | None = None
+    """What the events of the current Job complain about; None: not asked."""
+    lost_nodes: frozenset[str] | None = None
+    """Nodes, out of those the task's pods are on, that are gone or not ready; None: not asked."""
+    refusal: Trouble | None = None
+    """Set when the API server has just refused what the last plan asked for."""
+
+    @property
+    def job(self) -> ObservedJob | None:
+        """The current attempt's Job."""
+        name = self.task.job_name
+        return next((job for job in self.jobs if job.name == name), None)
+
+    @property
+    def older_jobs(self) -> tuple[ObservedJob, ...]:
+        """Jobs of other attempts."""
+        name = self.task.job_name
+        return tuple(job for job in self.jobs if job.name != name)
+
+    @property
+    def active_pods(self) -> tuple[ObservedPod, ...]:
+        """Pods of any attempt that may be running, as far as the cache knows."""
+        return tuple(pod for pod in self.pods if pod.active)
+
+    @property
+    def attempt_pods(self) -> tuple[ObservedPod, ...]:
+        """Pods of the current attempt, finished ones included."""
+        return tuple(pod for pod in self.pods if pod.attempt == self.task.status.attempt)

@@ -1,0 +1,168 @@
+"""The operator's part of the status, made anew from what is seen; parts of the worker are carried along untouched.
+
+Every function returns a whole status. Whether it differs from the one on the server is the executor's question.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from longtask.api.longtask import CheckpointCause, HistoryEntry, LongTaskStatus, State
+from longtask.api.names import MAX_HISTORY, ConditionType, Reason
+from longtask.core.conditions import Claim, merge, reason_of
+
+if TYPE_CHECKING:
+    from longtask.core.observed import Observed, Trouble
+
+_READY = frozenset({State.RUNNING, State.SUSPENDED, State.COMPLETE, State.TERMINATED})
+_ENDED = frozenset({State.COMPLETE, State.FAILED, State.TERMINATED})
+
+
+def with_state(
+    o: Observed, state: State, *, reason: str, message: str = "", stalled: bool = False, **changes: object
+) -> LongTaskStatus:
+    """The status in that state, at the present generation.
+
+    Ready is true in every settled state but `Failed` (a suspended task is as desired, so kstatus calls it current);
+    `stalled` says that only a person can help.
+    """
+    old = o.task.status
+    ready = state in _READY and not stalled
+    claims = [
+        Claim(type=ConditionType.READY, status=ready, reason=reason, message=message, always=True),
+        Claim(
+            type=ConditionType.STALLED,
+            status=stalled,
+            reason=reason if stalled else Reason.AS_DESIRED,
+            message=message if stalled else "",
+        ),
+        *_state_claims(o, state, reason=reason, message=message),
+        _secrets_claim(o),
+    ]
+    update: dict[str, object] = {
+        "state": state,
+        "observed_generation": o.task.generation,
+        "conditions": merge(old.conditions, tuple(claims), generation=o.task.generation, now=o.now),
+        "history": _history(o, state, reason),
+        **_times(o, state),
+        **changes,
+    }
+    return old.model_copy(update=update)
+
+
+def unchanged_state(o: Observed, *, reason: str, message: str = "", stalled: bool = False) -> LongTaskStatus:
+    """The same state at the present generation, with something new to say about it."""
+    return with_state(o, o.task.status.state, reason=reason, message=message, stalled=stalled)
+
+
+def acknowledged(o: Observed) -> LongTaskStatus:
+    """The same status at the present generation: a change of the spec that a settled task does not act on."""
+    return o.task.status.model_copy(update={"observed_generation": o.task.generation})
+
+
+def troubled(o: Observed, trouble: Trouble) -> LongTaskStatus:
+    """No worker is at work, and this is why."""
+    return with_state(
+        o,
+        State.INIT,
+        reason=trouble.reason,
+        message=trouble.message,
+        stalled=trouble.only_a_person_can_help,
+    )
+
+
+def node_lost(o: Observed, nodes: str) -> LongTaskStatus:
+    """Note down, before its pod is released, that a node was lost: afterwards nothing would show it."""
+    message = f"node {nodes} is lost: its pod is released, and what still runs there is fenced"
+    claim = Claim(type=ConditionType.SUSPENDED, status=False, reason=Reason.NODE_LOST, message=message, always=True)
+    old = o.task.status
+    conditions = merge(old.conditions, (claim,), generation=o.task.generation, now=o.now)
+    return old.model_copy(update={"conditions": conditions})
+
+
+def suspending_lost_node(o: Observed) -> bool:
+    """Whether a node was lost since a worker last was at work."""
+    return reason_of(o.task.status.conditions, ConditionType.SUSPENDED) == Reason.NODE_LOST
+
+
+def worker_finished(o: Observed) -> bool:
+    """Whether the work is done by the worker's own acknowledged word."""
+    checkpoint = o.task.status.checkpoint
+    return checkpoint is not None and checkpoint.cause is CheckpointCause.DONE
+
+
+def attempt_claimed(o: Observed) -> bool:
+    """Whether a worker of the current attempt has ever claimed the checkpoint."""
+    checkpoint = o.task.status.checkpoint
+    return checkpoint is not None and checkpoint.attempt == o.task.status.attempt
+
+
+def at_sequence(o: Observed) -> str:
+    """Words for where the task stands."""
+    checkpoint = o.task.status.checkpoint
+    return "without a checkpoint" if checkpoint is None else f"at checkpoint {checkpoint.sequence}"
+
+
+def _state_claims(o: Observed, state: State, *, reason: str, message: str) -> list[Claim]:
+    """The condition named after the state; those of states that have been left turn false.
+
+    `Complete` and `Failed` stay true in `Terminated`, and `Failed` in `Suspended`: they tell how the work had ended.
+    """
+    claims = []
+    if state is State.SUSPENDED:
+        claims.append(Claim(type=ConditionType.SUSPENDED, status=True, reason=reason, message=message))
+    elif state is State.RUNNING or not suspending_lost_node(o):
+        claims.append(Claim(type=ConditionType.SUSPENDED, status=False, reason=Reason.RESUMED))
+    for kind, named in (
+        (ConditionType.COMPLETE, State.COMPLETE),
+        (ConditionType.FAILED, State.FAILED),
+        (ConditionType.TERMINATED, State.TERMINATED),
+    ):
+        if state is named:
+            claims.append(Claim(type=kind, status=True, reason=reason, message=message))
+    if state in (State.INIT, State.RUNNING):
+        claims.append(Claim(type=ConditionType.FAILED, status=False, reason=Reason.RESUMED))
+    return claims
+
+
+def _secrets_claim(o: Observed) -> Claim:
+    names = o.task.secrets_inline
+    message = (
+        f"the template holds plain values for {', '.join(names)}; every pod of this namespace can read them here:"
+        " put them into a Secret and refer to it with valueFrom"
+        if names
+        else ""
+    )
+    return Claim(
+        type=ConditionType.SECRETS_INLINE,
+        status=bool(names),
+        reason=Reason.SECRET_FOUND if names else Reason.AS_DESIRED,
+        message=message,
+    )
+
+
+def _history(o: Observed, state: State, reason: str) -> tuple[HistoryEntry, ...]:
+    old = o.task.status
+    if state is old.state or state is State.INIT:
+        return old.history
+    checkpoint = old.checkpoint
+    entry = HistoryEntry(
+        time=o.now,
+        state=state,
+        reason=reason,
+        attempt=old.attempt,
+        sequence=None if checkpoint is None else checkpoint.sequence,
+    )
+    return (*old.history, entry)[-MAX_HISTORY:]
+
+
+def _times(o: Observed, state: State) -> dict[str, object]:
+    old = o.task.status
+    times: dict[str, object] = {}
+    if state is State.RUNNING and old.start_time is None:
+        times["start_time"] = o.now
+    if state in _ENDED and (old.completion_time is None or old.state not in _ENDED):
+        times["completion_time"] = o.now
+    if state in (State.INIT, State.RUNNING) and old.completion_time is not None:
+        times["completion_time"] = None
+    return times
