@@ -1,0 +1,61 @@
+"""What every end-to-end test may ask for: the cluster, an administrator's client, and a namespace of its own."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.support.client import Api, kubeconfig_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+def pytest_report_header() -> str:
+    """Say which cluster is about to be used."""
+    try:
+        return f"cluster: {kubeconfig_path()}"
+    except RuntimeError as error:
+        return f"cluster: none. {error}"
+
+
+@pytest.fixture(scope="session")
+def kubeconfig() -> Path:
+    """Path of the kubeconfig; never a person's default one."""
+    try:
+        return kubeconfig_path()
+    except RuntimeError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def api(kubeconfig: Path) -> Api:
+    """Client with an administrator's rights."""
+    return Api.from_kubeconfig(kubeconfig)
+
+
+@pytest.fixture
+def new_namespace(api: Api, request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
+    """Make namespaces, named after the test, that are deleted when it ends. Deleting goes on in the background."""
+    made: list[str] = []
+    slug = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_"))[:40].strip("-")
+
+    def make() -> str:
+        name = f"e2e-{slug}-{uuid.uuid4().hex[:6]}"
+        api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        made.append(name)
+        return name
+
+    yield make
+    for name in made:
+        api.delete("Namespace", name)
+
+
+@pytest.fixture
+def namespace(new_namespace: Callable[[], str]) -> str:
+    """Name of a fresh namespace."""
+    return new_namespace()
