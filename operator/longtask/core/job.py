@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_GRACE_PERIOD_SECONDS = 600
-"""Kubernetes' 30 s are meant for servers; a batch and a save may take minutes, and a worker that is quick leaves early."""
+"""Kubernetes' 30 s are meant for servers; a batch and a save may take minutes."""
 
 _SECRET_NAME = re.compile(r"PASSW|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.IGNORECASE)
 
