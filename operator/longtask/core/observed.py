@@ -82,7 +82,8 @@ class ObservedJob:
     name: str
     uid: str
     resource_version: str
-    owner_uid: str
+    task_uid: str
+    """The task that controls it."""
     attempt: int
     template_hash: str
     failures_before: int
