@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 INT32_MAX: Final = 2**31 - 1
+_DECIMAL: Final = r"^[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$"  # what any language prints for a number of 0 or more
+_REASON: Final = r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"  # as in metav1.Condition
 
 
 class DesiredState(StrEnum):
@@ -122,14 +124,11 @@ class Checkpoint(_Model):
     holder: Annotated[str, StringConstraints(min_length=1, max_length=64)] = Field(
         description="UID of the pod that made the last claim: the only one that may save."
     )
-    attempt: int = Field(
-        ge=1, le=names.MAX_ATTEMPT, description="The attempt in which the holder made its claim."
-    )
+    attempt: int = Field(ge=1, le=names.MAX_ATTEMPT, description="The attempt in which the holder made its claim.")
     sequence: int = Field(
         ge=0,
         le=names.MAX_SEQUENCE,
-        description="Number of the last save; every save raises it, a claim leaves it. 0: nothing was "
-        "saved yet.",
+        description="Number of the last save; every save raises it, a claim leaves it. 0: nothing was saved yet.",
     )
     cause: CheckpointCause = Field(
         description="Why this was written. Claim: a worker has started; sequence and data are as they "
@@ -163,9 +162,8 @@ class Progress(_Model):
     message: Annotated[str, StringConstraints(max_length=names.MAX_MESSAGE)] | None = Field(
         default=None, description="What the worker is doing, in its own words."
     )
-    rate: Annotated[str, StringConstraints(max_length=32)] | None = Field(
+    rate: Annotated[str, StringConstraints(max_length=32, pattern=_DECIMAL)] | None = Field(
         default=None,
-        pattern=r"^[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$",
         description="Items per second, as a decimal number in a string, such as 12.3.",
     )
     estimated_completion_time: Timestamp | None = Field(
@@ -182,16 +180,13 @@ class Condition(_Model):
         "Terminated: ended for good. SecretsInline: a warning that the template seems to hold a secret."
     )
     status: ConditionStatus = Field(description="True, False or Unknown.")
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=1024)] = Field(
-        pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=_REASON)] = Field(
         description="The cause in one CamelCase word, for programs.",
     )
     message: Annotated[str, StringConstraints(max_length=names.MAX_CONDITION_MESSAGE)] = Field(
         description="The cause in a sentence, for people."
     )
-    last_transition_time: Timestamp = Field(
-        description="When the status last changed from one value to another."
-    )
+    last_transition_time: Timestamp = Field(description="When the status last changed from one value to another.")
     observed_generation: int | None = Field(
         default=None,
         ge=0,
@@ -204,9 +199,7 @@ class HistoryEntry(_Model):
 
     time: Timestamp = Field(description="When the operator observed the change.")
     state: State = Field(description="The state that was entered.")
-    reason: Annotated[str, StringConstraints(max_length=1024)] = Field(
-        description="Why, in one CamelCase word."
-    )
+    reason: Annotated[str, StringConstraints(max_length=1024)] = Field(description="Why, in one CamelCase word.")
     attempt: int = Field(ge=1, le=names.MAX_ATTEMPT, description="The attempt at that time.")
     sequence: int | None = Field(
         default=None, ge=0, le=names.MAX_SEQUENCE, description="Number of the last save at that time."
@@ -256,15 +249,14 @@ class LongTaskStatus(_Model):
     )
     conditions: tuple[Condition, ...] = Field(
         default=(),
-        description="Ready, Stalled, Suspended, Complete, Failed, Terminated and warnings, with their "
-        "reasons.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        description="Ready, Stalled, Suspended, Complete, Failed, Terminated and warnings, with their reasons.",
     )
     attempt: int = Field(
         default=1,
         ge=1,
         le=names.MAX_ATTEMPT,
-        description="Number of the current attempt. Each attempt is one Job; only its pods may claim and "
-        "save.",
+        description="Number of the current attempt. Each attempt is one Job; only its pods may claim and save.",
     )
     job_name: Annotated[str, StringConstraints(max_length=63)] | None = Field(
         default=None, description="Name of the current attempt's Job, in the same namespace."
@@ -291,6 +283,7 @@ class LongTaskStatus(_Model):
     )
     history: tuple[HistoryEntry, ...] = Field(
         default=(),
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
         max_length=names.MAX_HISTORY,
         description="The last changes of state, oldest first; at most 10.",
     )

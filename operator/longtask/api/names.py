@@ -93,9 +93,7 @@ class ConditionType(StrEnum):
     COMPLETE = "Complete"  # as batch/v1 Job has it
     FAILED = "Failed"  # as batch/v1 Job has it; not a dead end here
     TERMINATED = "Terminated"  # final, at the user's wish
-    SECRETS_INLINE = (
-        "SecretsInline"  # warning: the template seems to hold a secret that every pod here can read
-    )
+    SECRETS_INLINE = "SecretsInline"  # warning: the template seems to hold a secret that every pod here can read
 
 
 class ConditionStatus(StrEnum):
@@ -150,9 +148,7 @@ class Reason(StrEnum):
     NAME_TAKEN = "NameTaken"  # a Job of that name exists and is not this task's
     IMAGE_PULL = "ImagePull"
     UNSCHEDULABLE = "Unschedulable"
-    CONTAINER_CONFIG = (
-        "ContainerConfig"  # the kubelet can't make the container: a missing ConfigMap, Secret or key
-    )
+    CONTAINER_CONFIG = "ContainerConfig"  # the kubelet can't make the container: a missing ConfigMap, Secret or key
     CRASH_LOOP = "CrashLoop"  # pods fail again and again; the message has the tail of the log
     NO_PROGRESS = "NoProgress"  # restarted too often without getting on
     KUEUE_UNSUPPORTED = "KueueUnsupported"  # has a Kueue queue label
