@@ -1,0 +1,29 @@
+"""`python -m longtask.shell`: run the operator. Exits with 1 and says what to do if it can't work here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+
+from longtask.shell.errors import Misconfigured
+from longtask.shell.log import set_up_logging
+from longtask.shell.operator import run_operator
+from longtask.shell.settings import Settings
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT."""
+    try:
+        settings = Settings.from_environment(os.environ)
+        set_up_logging(settings.log_level, settings.log_format)
+        asyncio.run(run_operator(settings))
+    except Misconfigured as problem:
+        logging.getLogger("longtask").critical("%s", problem)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""The one door to the API server: plain JSON in and out over the official client's login, TLS and token renewal.
+
+Models of the client are not used: they would drop or refuse fields that are newer than they are. It must not know
+what the objects mean. Every failure leaves here as one of `errors`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+
+from longtask.shell.errors import Misconfigured, Unavailable, api_error
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+
+    from kubernetes.aio.client.rest import RESTResponse
+
+Json = dict[str, Any]
+PatchKind = Literal["json-patch", "merge-patch"]
+
+_PAGE = 500
+_USER_AGENT = "longtask-operator"
+
+
+async def load_configuration() -> Configuration:
+    """Find the cluster: the pod's own service account, or else the kubeconfig that `KUBECONFIG` names.
+
+    A person's default kubeconfig is not used: nobody wants an operator in the wrong cluster by accident.
+    Raises `Misconfigured`.
+    """
+    configuration = Configuration()
+    try:
+        if os.environ.get("KUBERNETES_SERVICE_HOST"):
+            load_incluster_config(client_configuration=configuration)
+        elif path := os.environ.get("KUBECONFIG"):
+            await load_kube_config(config_file=path, client_configuration=configuration, persist_config=False)
+        else:
+            message = "not in a pod: set KUBECONFIG to the cluster's kubeconfig"
+            raise Misconfigured(message)
+    except (ConfigException, OSError) as error:
+        message = f"can't log in to the cluster: {error}"
+        raise Misconfigured(message) from error
+    return configuration
+
+
+class Api:
+    """Requests to one API server. Paths begin with a slash; bodies and answers are JSON objects."""
+
+    def __init__(self, configuration: Configuration, *, request_seconds: float) -> None:
+        self._client = ApiClient(configuration)
+        self._timeout = aiohttp.ClientTimeout(total=request_seconds)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
+        """Read one object, or one page of a list, from the server's latest state."""
+        return await self._call("GET", path, query=query)
+
+    async def post(self, path: str, body: Json, query: Mapping[str, str] | None = None) -> Json:
+        """Create an object."""
+        return await self._call("POST", path, query=query, body=body)
+
+    async def patch(self, path: str, body: Json | list[Json], kind: PatchKind) -> Json:
+        """Change an object."""
+        return await self._call("PATCH", path, body=body, content_type=f"application/{kind}+json")
+
+    async def delete(self, path: str, options: Json) -> Json:
+        """Delete an object under `metav1.DeleteOptions`. The answer is the object, or a Status if it is gone."""
+        return await self._call("DELETE", path, body=options)
+
+    async def pages(self, path: str, query: Mapping[str, str], *, accept: str | None = None) -> AsyncIterator[Json]:
+        """A list, page by page, of one consistent version. Raises `Expired` if the pages outlived it."""
+        more = ""
+        while True:
+            page_query = {**query, "limit": str(_PAGE)} | ({"continue": more} if more else {})
+            page = await self._call("GET", path, query=page_query, accept=accept)
+            yield page
+            more = page["metadata"].get("continue") or ""
+            if not more:
+                return
+
+    async def watch(self, path: str, query: Mapping[str, str], *, idle_seconds: float) -> AsyncIterator[Json]:
+        """Events of a watch until the server ends it. Raises `Unavailable` when nothing came for `idle_seconds`."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout.total, sock_read=idle_seconds)
+        async with self._open("GET", path, query={**query, "watch": "1"}, timeout=timeout) as answer:
+            if answer.status != 200:
+                raise await _failure(answer)
+            with _translated():
+                async for line in answer.response.content:
+                    yield json.loads(line)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Json | list[Json] | None = None,
+        content_type: str = "application/json",
+        accept: str | None = None,
+    ) -> Json:
+        headers = {"Content-Type": content_type, "Accept": accept or "application/json"}
+        async with self._open(method, path, query=query, body=body, headers=headers, timeout=self._timeout) as answer:
+            if answer.status >= 400:
+                raise await _failure(answer)
+            with _translated():
+                result: Json = json.loads(await answer.read())
+                return result
+
+    @asynccontextmanager
+    async def _open(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  it is aiohttp's own, per phase of the request
+        query: Mapping[str, str] | None = None,
+        body: Json | list[Json] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> AsyncIterator[RESTResponse]:
+        """Send a request with fresh credentials; the answer is open inside the block."""
+        headers = {"User-Agent": _USER_AGENT, **(headers or {})}
+        client = self._client
+        with _translated():
+            await client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+            url = client.configuration.host + path + ("?" + urlencode(query) if query else "")
+            answer = await client.rest_client.request(method, url, headers=headers, body=body, _request_timeout=timeout)
+        try:
+            yield answer
+        finally:
+            answer.response.close() if "watch" in (query or {}) else answer.response.release()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what the HTTP library raises into `Unavailable`."""
+    try:
+        yield
+    except (aiohttp.ClientError, OSError, ValueError) as error:  # a time-out is an OSError, bad JSON a ValueError
+        message = f"no answer from the API server: {type(error).__name__} {error}".rstrip()
+        raise Unavailable(message) from error
+
+
+async def _failure(answer: RESTResponse) -> Exception:
+    """The error that a failed answer stands for."""
+    try:
+        body = json.loads(await answer.read())
+    except (aiohttp.ClientError, ValueError):
+        body = {}
+    return api_error(
+        answer.status, body if isinstance(body, dict) else {}, retry_after=answer.headers.get("Retry-After")
+    )

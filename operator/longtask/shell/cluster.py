@@ -1,0 +1,168 @@
+"""What the operator asks of a cluster, in its own terms: paths, preconditions and kinds of patch are known only here.
+
+Every write states what it expects to find. What the answer shows is put into the copies in memory at once, so that the
+next decision sees it even if the watch lags.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from longtask.api import names
+from longtask.shell.errors import Conflict, Missing
+from longtask.shell.slim import event_trouble, node_is_ready, pod_record
+
+if TYPE_CHECKING:
+    from longtask.core.actions import DeleteJob, DeletePod, SetJobSuspended
+    from longtask.core.observed import ObservedJob, ObservedPod, ObservedTask, Trouble
+    from longtask.shell.api import Api
+    from longtask.shell.mirror import Mirror
+    from longtask.shell.tasks import TaskStore
+
+Json = dict[str, Any]
+
+TASKS_PATH = f"/apis/{names.API_VERSION}/{names.PLURAL}"
+JOBS_PATH = "/apis/batch/v1/jobs"
+PODS_PATH = "/api/v1/pods"
+_RBAC = "/apis/rbac.authorization.k8s.io/v1"
+_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """One cluster, and the copies of it that our own writes go into."""
+
+    api: Api
+    tasks: TaskStore
+    jobs: Mirror[ObservedJob]
+    pods: Mirror[ObservedPod]
+
+    async def read_task(self, task: ObservedTask) -> Json | None:
+        """The task as it is now. None if it is gone, also if another one has its name."""
+        body = await self.read_task_named(task.namespace, task.name)
+        return body if body is not None and body["metadata"]["uid"] == task.uid else None
+
+    async def read_task_named(self, namespace: str, name: str) -> Json | None:
+        """Whatever task has that name now. None if there is none."""
+        try:
+            body = await self.api.get(_task_path(namespace, name))
+        except Missing:
+            return None
+        self.tasks.apply(body)
+        return body
+
+    async def patch_status(self, task: ObservedTask, operations: list[Json]) -> None:
+        """Apply a JSON patch to the task's status."""
+        self.tasks.apply(
+            await self.api.patch(f"{_task_path(task.namespace, task.name)}/status", operations, "json-patch")
+        )
+
+    async def create_job(self, manifest: Json) -> None:
+        """Create a Job; a misspelt field is an error, not ignored."""
+        path = f"/apis/batch/v1/namespaces/{manifest['metadata']['namespace']}/jobs"
+        self.jobs.apply(await self.api.post(path, manifest, {"fieldValidation": "Strict"}))
+
+    async def read_job(self, namespace: str, name: str) -> Json:
+        """The Job of that name, whoever owns it. Raises `Missing`."""
+        body = await self.api.get(_job_path(namespace, name))
+        self.jobs.apply(body)
+        return body
+
+    async def set_job_suspended(self, namespace: str, action: SetJobSuspended) -> None:
+        """Set `spec.suspend` of exactly the version that was seen. Raises `Conflict` if it is another by now."""
+        body = {
+            "metadata": {"uid": action.uid, "resourceVersion": action.resource_version},
+            "spec": {"suspend": action.suspend},
+        }
+        self.jobs.apply(await self.api.patch(_job_path(namespace, action.name), body, "merge-patch"))
+
+    async def delete_job(self, namespace: str, action: DeleteJob) -> None:
+        """Delete it in the foreground, if it is still that one. Nothing happens if it is gone."""
+        options = {**_delete_options(action.uid), "propagationPolicy": "Foreground"}
+        try:
+            answer = await self.api.delete(_job_path(namespace, action.name), options)
+        except Missing:
+            return
+        if answer.get("kind") == "Job":
+            self.jobs.apply(answer)
+
+    async def delete_pod(self, namespace: str, action: DeletePod) -> None:
+        """Delete a pod, if it is still that one; at once and unconfirmed if forced. Nothing happens if it is gone."""
+        options = _delete_options(action.uid) | ({"gracePeriodSeconds": 0} if action.force else {})
+        try:
+            await self.api.delete(f"/api/v1/namespaces/{namespace}/pods/{action.name}", options)
+        except Missing:
+            return
+
+    async def list_pods(self, selector: str, namespace: str | None = None) -> list[ObservedPod]:
+        """Pods by label as they are now, to the last page; of all namespaces without one."""
+        path = PODS_PATH if namespace is None else f"/api/v1/namespaces/{namespace}/pods"
+        found: list[ObservedPod] = []
+        async for page in self.api.pages(path, {"labelSelector": selector}):
+            found += [record for item in page["items"] if (record := pod_record(item)) is not None]
+        return found
+
+    async def job_troubles(self, job: ObservedJob) -> tuple[Trouble, ...]:
+        """What the warning events of a Job complain about, the latest last."""
+        path = f"/api/v1/namespaces/{job.namespace}/events"
+        query = {"fieldSelector": f"involvedObject.kind=Job,involvedObject.uid={job.uid}"}
+        events = [event async for page in self.api.pages(path, query) for event in page["items"]]
+        events.sort(key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+        return tuple(trouble for event in events if (trouble := event_trouble(event)) is not None)
+
+    async def node_is_lost(self, name: str) -> bool:
+        """Whether a node is gone, or its kubelet is not known to be well."""
+        try:
+            return not node_is_ready(await self.api.get(f"/api/v1/nodes/{name}"))
+        except Missing:
+            return True
+
+    async def ensure_worker_access(self, namespace: str) -> None:
+        """Let the pods of a namespace write checkpoints: bind the one role, unless that is done."""
+        path = f"{_RBAC}/namespaces/{namespace}/rolebindings"
+        try:
+            await self.api.get(f"{path}/{names.WORKER_ROLE}")
+        except Missing:
+            try:
+                await self.api.post(path, _worker_binding(namespace))
+            except Conflict:
+                return  # somebody was quicker
+
+    async def missing_guards(self) -> list[str]:
+        """Admission policies and bindings that are not there: without each of them, workers could write anything."""
+        missing = []
+        for kind in ("validatingadmissionpolicies", "validatingadmissionpolicybindings"):
+            for name in (names.STATUS_POLICY, names.TEMPLATE_POLICY):
+                try:
+                    await self.api.get(f"{_ADMISSION}/{kind}/{name}")
+                except Missing:
+                    missing.append(f"{kind}/{name}")
+        return missing
+
+    async def post_event(self, namespace: str, event: Json) -> None:
+        """Post a core/v1 Event."""
+        await self.api.post(f"/api/v1/namespaces/{namespace}/events", event)
+
+
+def _task_path(namespace: str, name: str) -> str:
+    return f"/apis/{names.API_VERSION}/namespaces/{namespace}/{names.PLURAL}/{name}"
+
+
+def _job_path(namespace: str, name: str) -> str:
+    return f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
+
+
+def _delete_options(uid: str) -> Json:
+    return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+
+
+def _worker_binding(namespace: str) -> Json:
+    group = "rbac.authorization.k8s.io"
+    return {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": names.WORKER_ROLE, "labels": {names.LABEL_MANAGED_BY: names.MANAGED_BY}},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": names.WORKER_ROLE},
+        "subjects": [{"apiGroup": group, "kind": "Group", "name": f"system:serviceaccounts:{namespace}"}],
+    }

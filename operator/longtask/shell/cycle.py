@@ -1,0 +1,158 @@
+"""The spine: observe, decide, carry out. Every trigger ends here, and none carries any logic of its own."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from longtask.core.actions import Outcome, Question, WriteStatus
+from longtask.core.observed import Observed
+from longtask.core.reconcile import reconcile
+from longtask.shell.announce import event, warning
+from longtask.shell.errors import ApiError, Outdated, Throttled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from longtask.core.actions import Plan
+    from longtask.core.observed import ObservedTask, Trouble
+    from longtask.shell.cluster import Cluster
+    from longtask.shell.execute import Executor
+    from longtask.shell.prover import Prover
+    from longtask.shell.workqueue import WorkQueue
+
+_log = logging.getLogger(__name__)
+
+_MOST_QUESTIONS = len(Question)
+"""Each question is asked at most once in a cycle: an answer is part of the next snapshot."""
+
+
+def utc_now() -> datetime:
+    """The time of day, in one place."""
+    return datetime.now(UTC)  # noqa: TID251  the shell is where the clock is read
+
+
+class Cycle:
+    """Works on the keys of a queue: UIDs of tasks."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        executor: Executor,
+        prover: Prover,
+        queue: WorkQueue,
+        *,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._cluster = cluster
+        self._executor = executor
+        self._prover = prover
+        self._queue = queue
+        self._now = now
+
+    async def run(self) -> None:
+        """Work until cancelled. Nothing that goes wrong with one task stops the work on others."""
+        while True:
+            uid = await self._queue.get()
+            try:
+                await self._safely(uid)
+            finally:
+                self._queue.done(uid)
+
+    async def _safely(self, uid: str) -> None:
+        try:
+            await self.once(uid)
+        except Outdated as outdated:
+            _log.debug("looking again", extra={"task_uid": uid, "why": str(outdated)})
+            self._queue.add_after_failure(uid)
+        except ApiError as error:
+            pause = error.retry_after if isinstance(error, Throttled) else 0.0
+            _log.warning("trying again: %s", error, extra={"task_uid": uid})
+            self._queue.add_after_failure(uid, at_least=pause)
+        except Exception:  # noqa: BLE001  a bug must not take the other tasks along
+            _log.exception("unexpected error, trying again", extra={"task_uid": uid})
+            self._queue.add_after_failure(uid, at_least=1.0)
+        else:
+            self._queue.succeeded(uid)
+
+    async def once(self, uid: str) -> None:
+        """Look at one task and do what is next for it."""
+        task = self._cluster.tasks.get(uid)
+        if task is None:
+            self._queue.forget(uid)
+            return
+        observed = self._observe(task)
+        plan = await self._decide(observed)
+        _log.debug("decided", extra={"task": f"{task.namespace}/{task.name}", "outcome": str(plan.outcome)})
+        refusal = await self._carry_out(task, plan)
+        if refusal is not None:
+            fresh = self._cluster.tasks.get(uid) or task
+            plan = reconcile(replace(self._observe(fresh), refusal=refusal))
+            await self._carry_out(fresh, plan)
+        elif plan.actions:
+            self._queue.add(uid)  # our own writes are in memory already: see what is next
+        if plan.wake_at is not None:
+            self._queue.add_after(uid, (plan.wake_at - self._now()).total_seconds())
+
+    def _observe(self, task: ObservedTask) -> Observed:
+        return Observed(
+            task=task,
+            jobs=self._cluster.jobs.of_task(task.uid),
+            pods=self._cluster.pods.of_task(task.uid),
+            now=self._now(),
+        )
+
+    async def _decide(self, observed: Observed) -> Plan:
+        plan = reconcile(observed)
+        for _ in range(_MOST_QUESTIONS):
+            if plan.question is None:
+                break
+            observed = await self._answer(plan.question, observed)
+            plan = reconcile(observed)
+        return plan
+
+    async def _answer(self, question: Question, observed: Observed) -> Observed:
+        match question:
+            case Question.LIVE_PODS:
+                return replace(observed, live_pods=await self._prover.pods_of(observed.task))
+            case Question.JOB_TROUBLES:
+                job = observed.job
+                troubles = () if job is None else await self._cluster.job_troubles(job)
+                return replace(observed, job_troubles=troubles)
+            case Question.LOST_NODES:
+                nodes = {pod.node for pod in observed.active_pods if pod.node is not None}
+                lost = [node for node in nodes if await self._cluster.node_is_lost(node)]
+                return replace(observed, lost_nodes=frozenset(lost))
+
+    async def _carry_out(self, task: ObservedTask, plan: Plan) -> Trouble | None:
+        for action in plan.actions:
+            refusal = await self._executor.execute(task, action)
+            if refusal is not None:
+                return refusal
+            if isinstance(action, WriteStatus):
+                await self._announce(task, plan, action)
+        return None
+
+    async def _announce(self, task: ObservedTask, plan: Plan, action: WriteStatus) -> None:
+        """Tell the log, and warn the user where it is worth an event; a lost event is no reason to fail."""
+        old, new = task.status, action.status
+        if new == old:
+            return
+        if new.state is not old.state or plan.outcome is Outcome.REPLACE:
+            extra = {
+                "task": f"{task.namespace}/{task.name}",
+                "state": str(new.state),
+                "was": str(old.state),
+                "attempt": new.attempt,
+            }
+            _log.info("%s", plan.outcome, extra=extra)
+        found = warning(old, new)
+        if found is None:
+            return
+        reason, message = found
+        try:
+            await self._cluster.post_event(task.namespace, event(task, reason, message, now=self._now()))
+        except ApiError as error:
+            _log.warning("event %s not posted: %s", reason, error, extra={"task": f"{task.namespace}/{task.name}"})

@@ -1,0 +1,140 @@
+"""One call for each action of a plan, in the plan's order, stopping at the first that does not succeed.
+
+Raises `Outdated` when the world is no longer as the plan expects: then look again. `Unavailable` passes through: the
+outcome of that write is not known, so it is looked at again, never assumed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, assert_never
+
+from longtask.api.longtask import DesiredState
+from longtask.api.names import Reason
+from longtask.core.actions import CreateJob, DeleteJob, DeletePod, SetJobSuspended, WriteStatus
+from longtask.core.job import job_manifest
+from longtask.core.observed import Trouble
+from longtask.shell.errors import Conflict, Forbidden, Missing, Outdated, Refused
+from longtask.shell.patch import status_patch
+
+if TYPE_CHECKING:
+    from longtask.core.actions import Action
+    from longtask.core.observed import ObservedTask
+    from longtask.shell.cluster import Cluster
+
+Json = dict[str, Any]
+
+
+class Executor:
+    """Carries out actions in one cluster."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._namespaces_with_access: set[str] = set()
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        """Namespaces in which workers were given access."""
+        return frozenset(self._namespaces_with_access)
+
+    async def execute(self, task: ObservedTask, action: Action) -> Trouble | None:
+        """Carry it out. The result is what the API server refused, in its own words; None: it is done."""
+        try:
+            match action:
+                case WriteStatus():
+                    await self._write_status(task, action)
+                case CreateJob():
+                    return await self._create_job(task, action)
+                case SetJobSuspended():
+                    await self._set_job_suspended(task, action)
+                case DeleteJob():
+                    await self._cluster.delete_job(task.namespace, action)
+                case DeletePod():
+                    await self._cluster.delete_pod(task.namespace, action)
+                case _:
+                    assert_never(action)
+        except Conflict as conflict:
+            message = f"{type(action).__name__}: {conflict}"
+            raise Outdated(message) from conflict
+        return None
+
+    async def _write_status(self, task: ObservedTask, action: WriteStatus) -> None:
+        operations = status_patch(task, action)
+        if not operations:
+            return
+        try:
+            await self._cluster.patch_status(task, operations)
+        except Missing:
+            self._cluster.tasks.remove(task.uid)
+            raise Outdated("the task is gone") from None
+        except Refused as refusal:  # a `test` of the patch failed, or a rule of the CRD
+            await self._cluster.read_task(task)
+            raise Outdated(f"the status was not as expected: {refusal}") from refusal
+
+    async def _create_job(self, task: ObservedTask, action: CreateJob) -> Trouble | None:
+        body = await self._still_wanted(task)
+        manifest = job_manifest(
+            body, attempt=action.attempt, failures_before=action.failures_before, backoff_limit=action.backoff_limit
+        )
+        try:
+            await self._ensure_access(task.namespace)
+            await self._cluster.create_job(manifest)
+        except Conflict:
+            return await self._look_at_namesake(task, action.name)
+        except Missing as missing:
+            raise Outdated(f"the namespace is gone: {missing}") from missing
+        except Refused as refusal:
+            if "NamespaceTerminating" in refusal.causes:
+                raise Outdated("the namespace is being deleted") from refusal
+            return refusal_trouble(refusal)
+        return None
+
+    async def _set_job_suspended(self, task: ObservedTask, action: SetJobSuspended) -> None:
+        if not action.suspend:
+            await self._still_wanted(task)
+        try:
+            await self._cluster.set_job_suspended(task.namespace, action)
+        except Missing as missing:
+            raise Outdated(f"the Job is gone: {missing}") from missing
+        except Conflict:
+            await self._cluster.read_job(task.namespace, action.name)
+            raise
+
+    async def _still_wanted(self, task: ObservedTask) -> Json:
+        """The task, read live: nothing is started for one that is gone or has been changed meanwhile."""
+        body = await self._cluster.read_task(task)
+        if body is None:
+            self._cluster.tasks.remove(task.uid)
+            raise Outdated("the task is gone")
+        spec, metadata = body["spec"], body["metadata"]
+        if "deletionTimestamp" in metadata or spec["desiredState"] != DesiredState.RUN:
+            raise Outdated("the task is not to run any more")
+        if metadata["generation"] != task.generation or body["status"]["attempt"] != task.status.attempt:
+            raise Outdated("the task was changed")
+        return body
+
+    async def _ensure_access(self, namespace: str) -> None:
+        if namespace not in self._namespaces_with_access:
+            await self._cluster.ensure_worker_access(namespace)
+            self._namespaces_with_access.add(namespace)
+
+    async def _look_at_namesake(self, task: ObservedTask, name: str) -> Trouble | None:
+        """A Job of that name exists: ours, from a write whose answer was lost, or one that is left alone."""
+        try:
+            body = await self._cluster.read_job(task.namespace, name)
+        except Missing as missing:
+            raise Outdated(f"the Job came and went: {missing}") from missing
+        owners = body["metadata"].get("ownerReferences") or ()
+        if any(owner.get("controller") and owner["uid"] == task.uid for owner in owners):
+            return None
+        message = f"Job {name} exists and does not belong to this task: delete it if it is not needed"
+        return Trouble(reason=Reason.NAME_TAKEN, message=message, only_a_person_can_help=True)
+
+
+def refusal_trouble(refusal: Refused) -> Trouble:
+    """What the server refused, in its own words."""
+    reason = Reason.JOB_REFUSED
+    if isinstance(refusal, Forbidden):
+        reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in refusal.message else Reason.FORBIDDEN
+    return Trouble(
+        reason=reason, message=f"the API server refused the Job: {refusal.message}", only_a_person_can_help=True
+    )

@@ -1,0 +1,181 @@
+"""A copy of all objects of one kind that carry our label, kept up to date by list and watch, as slim records.
+
+kopf's own index keeps objects that vanished during a gap for ever and starts up in quadratic time, so Jobs and Pods
+are followed here. It never gives up: whatever breaks, it lists again. Our own writes enter through `apply`, so the
+copy is never older than what we have done. It must not know what the records mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from longtask.api import names
+from longtask.shell.errors import ApiError, Expired, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+
+_log = logging.getLogger(__name__)
+
+_SERVER_SECONDS = 290
+"""How long a watch is asked to last; a fresh one now and then spreads clients over API servers."""
+
+
+class Record(Protocol):
+    """What a mirror needs of a record."""
+
+    @property
+    def namespace(self) -> str: ...  # noqa: D102
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def uid(self) -> str: ...  # noqa: D102
+    @property
+    def resource_version(self) -> str: ...  # noqa: D102
+    @property
+    def task_uid(self) -> str: ...  # noqa: D102
+
+
+R = TypeVar("R", bound=Record)
+
+
+class Source(Protocol):
+    """Where a mirror reads: the two reading calls of the door to the API server."""
+
+    def pages(self, path: str, query: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]: ...  # noqa: D102
+    def watch(self, path: str, query: Mapping[str, str], *, idle_seconds: float) -> AsyncIterator[dict[str, Any]]: ...  # noqa: D102
+
+
+def newer(left: str, right: str) -> bool:
+    """Whether resource version `left` is newer than `right`: numbers, comparable within a resource (KEP-5504)."""
+    return int(left) > int(right) if left.isdigit() and right.isdigit() else left != right
+
+
+class Mirror(Generic[R]):
+    """Records of one resource, by task."""
+
+    def __init__(
+        self,
+        source: Source,
+        path: str,
+        *,
+        parse: Callable[[dict[str, Any]], R | None],
+        changed: Callable[[str], None],
+        idle_seconds: float,
+        longest_backoff: float,
+    ) -> None:
+        """`parse` gives None for what is not ours; `changed` is told the task's UID after every change."""
+        self._source = source
+        self._path = path
+        self._query = {"labelSelector": names.LABEL_TASK_UID}
+        self._parse = parse
+        self._changed = changed
+        self._idle_seconds = idle_seconds
+        self._longest_backoff = longest_backoff
+        self._records: dict[tuple[str, str], R] = {}
+        self._by_task: dict[str, dict[str, R]] = {}
+        self._version = "0"
+        self.synced = asyncio.Event()
+
+    def of_task(self, uid: str) -> tuple[R, ...]:
+        """All records of a task."""
+        return tuple(self._by_task.get(uid, {}).values())
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def apply(self, item: dict[str, Any]) -> None:
+        """Take in an object as the server answered it to a write of ours."""
+        record = self._parse(item)
+        if record is None:
+            return
+        known = self._records.get((record.namespace, record.name))
+        if known is None and not newer(record.resource_version, self._version):
+            return  # the watch is past it already: it has come and gone
+        self._put(record)
+
+    async def run(self) -> None:
+        """Follow the server until cancelled."""
+        failures = 0
+        while True:
+            try:
+                await self._list()
+                failures = 0
+                await self._watch()
+            except Expired:
+                _log.info("%s: watch expired, listing again", self._path)
+            except ApiError as error:
+                failures += 1
+                _log.warning("%s: %s; listing again", self._path, error)
+                pause = min(self._longest_backoff, 0.1 * 2 ** min(failures, 20))
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  jitter
+
+    async def _list(self) -> None:
+        """Replace everything by what is there now; what has vanished meanwhile counts as deleted."""
+        seen: dict[tuple[str, str], R] = {}
+        version = self._version
+        async for page in self._source.pages(self._path, self._query):
+            version = page["metadata"]["resourceVersion"]
+            for record in self._parsed(page["items"]):
+                seen[record.namespace, record.name] = record
+        for key, known in list(self._records.items()):
+            if key not in seen and not newer(known.resource_version, version):
+                self._remove(known)
+        for record in seen.values():
+            self._put(record)
+        self._version = version
+        self.synced.set()
+
+    async def _watch(self) -> None:
+        """Follow the changes from there, over as many connections as the version stays valid."""
+        while True:
+            query = {
+                **self._query,
+                "resourceVersion": self._version,
+                "allowWatchBookmarks": "true",
+                "timeoutSeconds": str(_SERVER_SECONDS),
+            }
+            async for event in self._source.watch(self._path, query, idle_seconds=self._idle_seconds):
+                self._take(event)
+
+    def _take(self, event: dict[str, Any]) -> None:
+        kind, item = event.get("type"), event.get("object") or {}
+        if kind == "ERROR":
+            message = str(item.get("message", item))
+            raise Expired(message, status=410) if item.get("code") == 410 else Unavailable(message)
+        if kind in ("ADDED", "MODIFIED", "DELETED"):
+            for record in self._parsed([item]):
+                self._remove(record) if kind == "DELETED" else self._put(record)
+        elif kind != "BOOKMARK":
+            message = f"an event of unknown type {kind!r}"
+            raise Unavailable(message)
+        self._version = item["metadata"]["resourceVersion"]
+
+    def _parsed(self, items: Iterable[dict[str, Any]]) -> Iterable[R]:
+        return (record for item in items if (record := self._parse(item)) is not None)
+
+    def _put(self, record: R) -> None:
+        key = (record.namespace, record.name)
+        known = self._records.get(key)
+        if known is not None and not newer(record.resource_version, known.resource_version):
+            return
+        if known is not None and known.task_uid != record.task_uid:
+            self._remove(known)
+        self._records[key] = record
+        self._by_task.setdefault(record.task_uid, {})[record.name] = record
+        self._changed(record.task_uid)
+
+    def _remove(self, record: R) -> None:
+        key = (record.namespace, record.name)
+        known = self._records.get(key)
+        if known is None or newer(known.resource_version, record.resource_version):
+            return
+        del self._records[key]
+        of_task = self._by_task[known.task_uid]
+        del of_task[known.name]
+        if not of_task:
+            del self._by_task[known.task_uid]
+        self._changed(known.task_uid)

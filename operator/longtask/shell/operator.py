@@ -1,0 +1,153 @@
+"""The composition: settings, door, copies, queue, workers and kopf's stream, started together and stopped together.
+
+kopf ends when its stream meets an error that it holds for fatal. Then everything is started anew after a pause: with no
+state but copies of the server's, that is safe at any moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import kopf
+
+from longtask.core.observed import ObservedJob, ObservedPod
+from longtask.shell.api import Api, load_configuration
+from longtask.shell.cluster import JOBS_PATH, PODS_PATH, Cluster
+from longtask.shell.cycle import Cycle
+from longtask.shell.errors import ApiError, Misconfigured
+from longtask.shell.execute import Executor
+from longtask.shell.health import serve_health
+from longtask.shell.mirror import Mirror
+from longtask.shell.prover import Prover
+from longtask.shell.slim import job_record, pod_record
+from longtask.shell.stream import kopf_settings, task_registry
+from longtask.shell.sweep import Sweep, require_guards
+from longtask.shell.tasks import TaskStore
+from longtask.shell.workqueue import WorkQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from kubernetes.aio.client import Configuration
+
+    from longtask.shell.settings import Settings
+
+R = TypeVar("R", ObservedJob, ObservedPod)
+
+_log = logging.getLogger(__name__)
+
+_GUARD_PATIENCE = 30.0
+"""Seconds. Helm creates the Deployment before kinds that it does not know, such as admission policies."""
+
+
+async def run_operator(settings: Settings, configuration: Configuration | None = None) -> None:
+    """Run until a signal ends it. Raises `Misconfigured` if it can't work here at all."""
+    configuration = configuration or await load_configuration()
+    failures = 0
+    while True:
+        began = asyncio.get_running_loop().time()
+        try:
+            await Operator(settings, configuration).run()
+        except Misconfigured:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever it is, the next life may be luckier
+            lasted = asyncio.get_running_loop().time() - began
+            failures = 0 if lasted > settings.backoff_seconds else failures + 1
+            pause = min(settings.backoff_seconds, 0.5 * 2 ** min(failures, 20)) * random.uniform(0.5, 1.0)  # noqa: S311
+            _log.warning("starting anew in %.1f s after: %s %s", pause, type(error).__name__, error)
+            await asyncio.sleep(pause)
+        else:
+            return
+
+
+class Operator:
+    """One life of all the parts."""
+
+    def __init__(self, settings: Settings, configuration: Configuration) -> None:
+        self._settings = settings
+        self._configuration = configuration
+        self._api = Api(configuration, request_seconds=settings.request_seconds)
+        self._queue = WorkQueue(longest_backoff=settings.backoff_seconds)
+        self._tasks = TaskStore(self._queue.add)
+        self._jobs: Mirror[ObservedJob] = self._mirror(JOBS_PATH, job_record)
+        self._pods: Mirror[ObservedPod] = self._mirror(PODS_PATH, pod_record)
+        self._cluster = Cluster(api=self._api, tasks=self._tasks, jobs=self._jobs, pods=self._pods)
+        self._executor = Executor(self._cluster)
+
+    async def run(self) -> None:
+        """Run until a signal; raises what made one of the parts give up."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._api.close)
+            await stack.enter_async_context(serve_health(self._settings.health_port, ready=self._is_ready))
+            await self._wait_for_guards()
+            await self._run_parts()
+
+    async def _run_parts(self) -> None:
+        """Run all parts until the first ends, and raise what it raised. Only the stream ends well: at a signal.
+
+        kopf cancels every task that was created after its own start, so ours are created before.
+        """
+        parts = {asyncio.create_task(part, name=name) for name, part in self._parts().items()}
+        parts.add(asyncio.create_task(self._stream(), name="stream"))
+        try:
+            ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for part in parts:
+                part.cancel()
+            await asyncio.gather(*parts, return_exceptions=True)
+        for part in ended:
+            part.result()
+
+    def _parts(self) -> dict[str, Coroutine[None, None, None]]:
+        sweep = Sweep(self._cluster, self._executor, self._settings.sweep_seconds)
+        cycle = Cycle(self._cluster, self._executor, Prover(self._cluster.list_pods), self._queue)
+        workers = {f"worker {n}": self._work(cycle) for n in range(self._settings.workers)}
+        return {"jobs": self._jobs.run(), "pods": self._pods.run(), "sweep": sweep.run(), **workers}
+
+    async def _work(self, cycle: Cycle) -> None:
+        """Decide nothing before both copies are full: what is not known would look like what is not there."""
+        await self._jobs.synced.wait()
+        await self._pods.synced.wait()
+        await cycle.run()
+
+    async def _stream(self) -> None:
+        await kopf.operator(
+            registry=task_registry(self._tasks, self._configuration),
+            settings=kopf_settings(self._settings),
+            clusterwide=True,
+            standalone=True,
+        )
+
+    async def _wait_for_guards(self) -> None:
+        """Give an installation in progress a moment to bring the policies; then refuse to work without them."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _GUARD_PATIENCE
+        while True:
+            try:
+                await require_guards(self._cluster)
+            except Misconfigured as problem:
+                if loop.time() >= deadline:
+                    raise
+                _log.warning("waiting: %s", problem)
+            except ApiError as error:
+                _log.warning("waiting for the API server: %s", error)
+            else:
+                return
+            await asyncio.sleep(1)
+
+    def _is_ready(self) -> bool:
+        return self._jobs.synced.is_set() and self._pods.synced.is_set()
+
+    def _mirror(self, path: str, parse: Callable[[dict[str, Any]], R | None]) -> Mirror[R]:
+        return Mirror(
+            self._api,
+            path,
+            parse=parse,
+            changed=self._queue.add,
+            idle_seconds=self._settings.watch_idle_seconds,
+            longest_backoff=self._settings.backoff_seconds,
+        )
