@@ -61,7 +61,7 @@ async def connection_info(configuration: Configuration) -> kopf.ConnectionInfo:
 
 
 def kopf_settings(settings: Settings) -> kopf.OperatorSettings:
-    """Settings for kopf with its known weak points covered: it tries for ever, and does nothing that it is not asked for."""
+    """Settings that cover known weak points of kopf: it tries for ever, and does nothing it is not asked for."""
     result = kopf.OperatorSettings()
     result.posting.enabled = False
     result.scanning.disabled = True
