@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from longtask.api.longtask import DesiredState, State
 from longtask.api.names import LABEL_KUEUE_QUEUE, Reason
-from longtask.core.actions import Outcome, Plan, WriteStatus
+from longtask.core.actions import Action, Outcome, Plan, WriteStatus
 from longtask.core.attempts import follow, refused, replace_attempt, resume, start
 from longtask.core.lost import NODE_INTERVAL, next_due, overdue, release
 from longtask.core.observed import Observed, Trouble
@@ -53,12 +53,17 @@ TABLE: Mapping[tuple[DesiredState, Situation], Step] = MappingProxyType(
 
 
 def reconcile(o: Observed) -> Plan:
-    """Decide what to do next."""
+    """Decide what to do next. A status that says nothing new is not written, so a settled task has an empty plan."""
     plan = _decide(o)
+    plan = replace(plan, actions=tuple(action for action in plan.actions if not _says_nothing_new(o, action)))
     due = next_due(o)
     if due is None or (plan.wake_at is not None and plan.wake_at <= due):
         return plan
     return replace(plan, wake_at=due)
+
+
+def _says_nothing_new(o: Observed, action: Action) -> bool:
+    return isinstance(action, WriteStatus) and action.status == o.task.status and not action.empty_checkpoint
 
 
 def _decide(o: Observed) -> Plan:
