@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -18,7 +18,7 @@ from kubernetes import client as official
 from kubernetes import config as official_config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
 Body = dict[str, Any]
@@ -33,7 +33,7 @@ STRATEGIC: Final = "application/strategic-merge-patch+json"
 APPLY: Final = "application/apply-patch+yaml"
 
 # kind: (API path, plural, namespaced)
-KINDS: Final = {
+KINDS: Final[Mapping[str, tuple[str, str, bool]]] = {
     "LongTask": ("apis/longtask.dev/v1alpha1", "longtasks", True),
     "Job": ("apis/batch/v1", "jobs", True),
     "Pod": ("api/v1", "pods", True),
@@ -97,13 +97,6 @@ def kubeconfig_path() -> Path:
     return path.resolve()
 
 
-def object_path(kind: str, name: str = "", namespace: str = "", subresource: str = "") -> str:
-    """Return the URL path of an object, or of a collection when `name` is empty."""
-    api, plural, namespaced = KINDS[kind]
-    parts = [api, *(["namespaces", namespace] if namespaced and namespace else []), plural, name, subresource]
-    return "/" + "/".join(part for part in parts if part)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Api:
     """One identity at one API server. Every method raises ApiError when the server refuses."""
@@ -112,6 +105,8 @@ class Api:
     pool: urllib3.PoolManager
     ca_file: str
     authorization: str = ""
+    user: str = ""  # impersonated
+    kinds: Mapping[str, tuple[str, str, bool]] = field(default_factory=lambda: KINDS)
 
     @classmethod
     def from_kubeconfig(cls, path: Path) -> Api:
@@ -138,6 +133,16 @@ class Api:
         pool = urllib3.PoolManager(maxsize=4, ca_certs=self.ca_file, retries=False)
         return replace(self, pool=pool, authorization=f"Bearer {token}")
 
+    def as_user(self, user: str) -> Api:
+        """Return the same login acting as another user, who is in no group but `system:authenticated`."""
+        return replace(self, user=user)
+
+    def path(self, kind: str, name: str = "", namespace: str = "", subresource: str = "") -> str:
+        """Return the URL path of an object, or of a collection when `name` is empty."""
+        api, plural, namespaced = self.kinds[kind]
+        parts = [api, *(["namespaces", namespace] if namespaced and namespace else []), plural, name, subresource]
+        return "/" + "/".join(part for part in parts if part)
+
     def request(
         self, method: str, path: str, body: Json | None = None, *, content_type: str = "application/json"
     ) -> Body:
@@ -148,6 +153,8 @@ class Api:
         headers = {"Accept": "application/json", "Content-Type": content_type}
         if self.authorization:
             headers["Authorization"] = self.authorization
+        if self.user:
+            headers["Impersonate-User"] = self.user
         data = None if body is None else json.dumps(body).encode()
         try:
             answer = self.pool.request(method, self.server + path, body=data, headers=headers, timeout=REQUEST_SECONDS)
@@ -160,7 +167,7 @@ class Api:
 
     def get(self, kind: str, name: str, namespace: str = "") -> Body:
         """Read one object."""
-        return self.request("GET", object_path(kind, name, namespace))
+        return self.request("GET", self.path(kind, name, namespace))
 
     def find(self, kind: str, name: str, namespace: str = "") -> Body | None:
         """Read one object, or None when there is none of that name."""
@@ -173,20 +180,20 @@ class Api:
 
     def list_all(self, kind: str, namespace: str = "", query: str = "") -> list[Body]:
         """Read a whole collection; `query` e.g. `labelSelector=longtask.dev/task-uid%3D...`."""
-        answer = self.request("GET", object_path(kind, namespace=namespace) + (f"?{query}" if query else ""))
+        answer = self.request("GET", self.path(kind, namespace=namespace) + (f"?{query}" if query else ""))
         items: list[Body] = answer["items"]
         return items
 
     def create(self, body: Body, namespace: str = "", query: str = "") -> Body:
         """Create an object from its manifest, in `namespace` when the manifest names none."""
         where = body["metadata"].get("namespace", namespace)
-        path = object_path(body["kind"], namespace=where)
+        path = self.path(body["kind"], namespace=where)
         return self.request("POST", path + (f"?{query}" if query else ""), body)
 
     def replace(self, body: Body, subresource: str = "") -> Body:
         """PUT an object that was read before."""
         metadata = body["metadata"]
-        path = object_path(body["kind"], metadata["name"], metadata.get("namespace", ""), subresource)
+        path = self.path(body["kind"], metadata["name"], metadata.get("namespace", ""), subresource)
         return self.request("PUT", path, body)
 
     def patch(
@@ -201,7 +208,7 @@ class Api:
         query: str = "",
     ) -> Body:
         """Patch an object; `how` is MERGE, JSON_PATCH, STRATEGIC or APPLY."""
-        path = object_path(kind, name, namespace, subresource) + (f"?{query}" if query else "")
+        path = self.path(kind, name, namespace, subresource) + (f"?{query}" if query else "")
         return self.request("PATCH", path, patch, content_type=how)
 
     def apply(self, body: Body, namespace: str = "", *, manager: str = "tests", force: bool = True) -> Body:
@@ -224,7 +231,7 @@ class Api:
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
         try:
-            self.request("DELETE", object_path(kind, name, namespace), options)
+            self.request("DELETE", self.path(kind, name, namespace), options)
         except ApiError as error:
             if error.status != 404:
                 raise
@@ -241,7 +248,7 @@ class Api:
                 "uid": metadata["uid"],
             }
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
-        answer = self.request("POST", object_path("ServiceAccount", account, namespace, "token"), body)
+        answer = self.request("POST", self.path("ServiceAccount", account, namespace, "token"), body)
         token: str = answer["status"]["token"]
         return token
 
