@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -60,6 +61,7 @@ class Cycle:
                 await self._safely(uid)
             finally:
                 self._queue.done(uid)
+            await asyncio.sleep(0)  # a look that needs no I/O must not keep the loop from anything else
 
     async def _safely(self, uid: str) -> None:
         try:
