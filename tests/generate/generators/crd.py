@@ -20,9 +20,8 @@ metadata:
   name: %s
   labels:
     {{- include "longtask-operator.labels" . | nindent 4 }}
-  {{- if .Values.crds.keep }}
-  annotations:
-    helm.sh/resource-policy: keep
+  {{- with include "longtask-operator.keep" . }}
+  {{- . | nindent 2 }}
   {{- end }}
 """
 
