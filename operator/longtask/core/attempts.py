@@ -115,9 +115,18 @@ def replace_attempt(
 
 
 def interrupted(o: Observed) -> bool:
-    """Whether the last worker of this attempt saved because it was asked to stop, and has ended."""
-    checkpoint = o.task.status.checkpoint
-    return attempt_claimed(o) and checkpoint is not None and checkpoint.cause is CheckpointCause.STOP
+    """Whether the worker that was at work has saved because it was asked to stop, and has ended.
+
+    The save of an earlier suspend looks the same. So a worker must have been seen since (`Running`), and no other pod
+    may have ended by itself after that save.
+    """
+    status = o.task.status
+    checkpoint = status.checkpoint
+    if checkpoint is None or checkpoint.cause is not CheckpointCause.STOP or not attempt_claimed(o):
+        return False
+    last = _last_ended(o)
+    crashed_since = last is not None and last.uid != checkpoint.holder and (last.ended or o.now) > checkpoint.time
+    return status.state is State.RUNNING and not crashed_since
 
 
 def _record_running(o: Observed) -> Plan:
