@@ -1,0 +1,96 @@
+"""The commands of `python -m tests.cluster`."""
+
+import argparse
+import signal
+from collections.abc import Sequence
+from types import FrameType
+
+from tests.cluster import choice, image, release
+from tests.cluster.base import Cluster
+from tests.cluster.common import ClusterError, exclusive, say
+from tests.cluster.settings import Settings, load
+
+ON_ONE = {
+    "start": "start a component and wait until it is well",
+    "stop": "end a component in its own way",
+    "kill": "end a component by SIGKILL",
+    "restart": "stop and start a component",
+    "freeze": "SIGSTOP a component: it keeps its connections and does nothing",
+    "thaw": "SIGCONT a component",
+}
+ON_ALL = {
+    "up": "bring the cluster up, or repair it",
+    "down": "remove it and everything it changed",
+    "status": "how its components are",
+    "image": "build longtask:dev and load it into the cluster",
+    "deploy": "install the operator with Helm",
+    "undeploy": "remove the operator",
+}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a command; 0 when it did what it says, 1 with a message on stderr when not."""
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in ON_ALL.items():
+        commands.add_parser(name, help=text)
+    for name, text in ON_ONE.items():
+        commands.add_parser(name, help=text).add_argument("component")
+    commands.add_parser("log", help="print where a component's log is").add_argument("component")
+    asked = parser.parse_args(words)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        _do(asked, load())
+    except ClusterError as error:
+        say(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted; the same command goes on from here, `down` removes what there is")
+        return 130
+    return 0
+
+
+def _do(asked: argparse.Namespace, settings: Settings) -> None:
+    match asked.command:
+        case "up" | "down" | "image" | "deploy" | "undeploy":
+            with exclusive(settings.home / "lock"):
+                _change(asked.command, settings)
+        case "status":
+            _status(choice.current(settings))
+        case "log":
+            print(choice.current(settings).log(asked.component))
+        case name:
+            getattr(choice.current(settings), name)(asked.component)
+
+
+def _change(command: str, settings: Settings) -> None:
+    if command == "up":
+        choice.chosen(settings).up()
+        say(f"cluster is up:  export KUBECONFIG={settings.kubeconfig}")
+    elif command == "down":
+        _down(settings)
+    elif command == "image":
+        image.load(choice.current(settings))
+    elif command == "deploy":
+        release.deploy(settings)
+    else:
+        release.undeploy(settings)
+
+
+def _down(settings: Settings) -> None:
+    if not (settings.home / "kind").exists():
+        say("no cluster to remove")
+        return
+    choice.current(settings).down()
+    (settings.home / "kind").unlink(missing_ok=True)
+
+
+def _status(cluster: Cluster) -> None:
+    print(f"{cluster.kind} cluster, kubeconfig {cluster.kubeconfig}")
+    for name in cluster.components():
+        print(f"  {name:26} {cluster.state(name)}")
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End a command like Ctrl-C does, so that a file is whole and a lock is free."""
+    raise KeyboardInterrupt

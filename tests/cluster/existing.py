@@ -1,0 +1,71 @@
+"""A cluster of the person's own, named by `LONGTASK_CONTEXT`, and never touched beyond what is deployed into it."""
+
+import os
+from pathlib import Path
+from typing import NoReturn
+
+from tests.cluster import build
+from tests.cluster.base import Cluster
+from tests.cluster.common import ClusterError, run, write
+
+
+class ExistingCluster(Cluster):
+    """Its components are out of reach: tests that need to stop one say so and fail."""
+
+    kind = "existing"
+
+    def up(self) -> None:
+        """Copy the named context out of the person's kubeconfig; creates nothing."""
+        build.tools(self.settings)
+        context = os.environ.get("LONGTASK_CONTEXT", "")
+        one = run([self.kubectl_path, "config", "view", f"--context={context}", "--minify", "--flatten", "--raw"])
+        write(self.kubeconfig, one, mode=0o600)
+        self.kubectl("version", seconds=30)
+
+    def down(self) -> None:
+        """Forget the copy; removes nothing of the cluster."""
+        self.kubeconfig.unlink(missing_ok=True)
+
+    def load_image(self, archive: Path) -> None:
+        raise ClusterError(
+            f"the image is in {archive}: push it to where the nodes of this cluster can pull it as longtask:dev"
+        )
+
+    def has_image(self) -> bool:
+        return False
+
+    def components(self) -> list[str]:
+        return []
+
+    def state(self, name: str) -> str:
+        self._refuse(name)
+
+    def start(self, name: str) -> None:
+        self._refuse(name)
+
+    def stop(self, name: str) -> None:
+        self._refuse(name)
+
+    def kill(self, name: str) -> None:
+        self._refuse(name)
+
+    def freeze(self, name: str) -> None:
+        self._refuse(name)
+
+    def thaw(self, name: str) -> None:
+        self._refuse(name)
+
+    def log(self, name: str) -> Path:
+        self._refuse(name)
+
+    def audit_log(self) -> Path:
+        self._refuse("the audit log")
+
+    def kubelet_of(self, node: str) -> str:
+        self._refuse(f"the kubelet of {node}")
+
+    def kill_container(self, pod_uid: str, container: str, signal: str = "KILL") -> None:
+        self._refuse(f"{signal} for container {container} of pod {pod_uid}")
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise ClusterError(f"{what} of an existing cluster is out of reach; use kind or the local cluster")
