@@ -1,0 +1,163 @@
+"""Checkpoints in the task's status, at the API server, which enforces the rules (docs/worker-protocol.md).
+
+Every write is a JSON patch that begins by testing the task's UID, and sets the checkpoint as a whole: the rules of the
+CRD then make it a compare-and-set. It must not know when to save, nor wait, nor try twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from longtask.worker.errors import (
+    AlreadyDone,
+    AwayError,
+    FencedError,
+    LongTaskError,
+    RefusedError,
+    TaskFinalError,
+    TaskGoneError,
+)
+from longtask.worker.store import Cause, Claim, Wanted, timestamp
+
+if TYPE_CHECKING:
+    from longtask.worker.api import Answer, Door
+    from longtask.worker.settings import ClusterSettings
+    from longtask.worker.store import Snapshot
+
+PERMISSION_PATIENCE = 30.0  # seconds: until a role binding, a policy or a pod-bound token has taken effect everywhere
+REQUEST_SECONDS = 10.0
+_FINAL = frozenset({"Complete", "Terminated"})
+_DESIRED = frozenset({Wanted.RUN, Wanted.SUSPEND, Wanted.TERMINATE})
+_NOTHING: dict[str, Any] = {}
+
+
+class ApiStore:
+    """The checkpoint of one task, as seen by one pod."""
+
+    name = "the API server"
+
+    def __init__(self, door: Door, who: ClusterSettings) -> None:
+        self._door = door
+        self._who = who
+        self._asked: dict[str, Any] | None = None  # the claim that was sent last
+        self._epoch = 0
+
+    def claim(self) -> Claim:
+        """See CheckpointStore. Also raises AwayError, with little patience, while no claim is allowed."""
+        task = self._look(REQUEST_SECONDS)
+        found = _checkpoint(task)
+        if found is None or found != self._asked:
+            self._refuse_or_pass(task, found)
+            self._asked = self._claim_on(found)
+            answer = self._patch(self._asked, None, REQUEST_SECONDS)
+            if not answer.ok:  # another was faster, or this pod isn't known yet: look again
+                raise AwayError(f"the claim is refused: {answer.words}", patience=PERMISSION_PATIENCE)
+            found = _checkpoint(answer.body)
+            if found != self._asked:
+                raise AwayError("the claim was answered with another checkpoint", patience=PERMISSION_PATIENCE)
+        self._epoch = found["epoch"]
+        return Claim(found["epoch"], found["sequence"], found["data"])
+
+    def save(self, snapshot: Snapshot, sequence: int, seconds: float) -> Wanted:
+        """See CheckpointStore."""
+        checkpoint = {
+            "epoch": self._epoch,
+            "holder": self._who.pod_uid,
+            "attempt": self._who.attempt,
+            "sequence": sequence,
+            "cause": str(snapshot.cause),
+            "time": snapshot.time,
+            "data": snapshot.data,
+        }
+        answer = self._patch(checkpoint, snapshot.progress, seconds)
+        if answer.ok and _checkpoint(answer.body) == checkpoint:
+            return _wanted(answer.body)
+        task = self._look(seconds)
+        if _checkpoint(task) == checkpoint:  # an earlier try was carried out, and what is refused is only this one
+            return _wanted(task)
+        raise self._verdict(task, answer)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._door.close()
+
+    def _look(self, seconds: float) -> dict[str, Any]:
+        """Read the task. Raises TaskGoneError when it, or the one this pod belongs to, is not there."""
+        answer = self._door.get(self._who.path, seconds)
+        if answer.ok:
+            if answer.body.get("metadata", _NOTHING).get("uid") != self._who.uid:
+                raise TaskGoneError("the task was deleted and created again: this pod belongs to the old one")
+            return answer.body
+        if answer.status == 404 and answer.body.get("details", _NOTHING).get("name") == self._who.name:
+            raise TaskGoneError("the task was deleted")
+        raise AwayError(f"the task can't be read ({answer.status}): {answer.words}", patience=PERMISSION_PATIENCE)
+
+    def _refuse_or_pass(self, task: dict[str, Any], found: dict[str, Any] | None) -> None:
+        """Raise if no claim can be made now: the server would say the same, with less of a reason."""
+        status, wanted = task.get("status", _NOTHING), _wanted(task)
+        if found is not None and found["cause"] == Cause.DONE and found["attempt"] == self._who.attempt:
+            raise AlreadyDone(f"all work was done at {found['time']}")
+        obstacle = ""
+        if status.get("state") in _FINAL:
+            obstacle = f"the task is {status['state']}"
+        elif wanted is not Wanted.RUN:
+            obstacle = f"the task is to {wanted.lower()}"
+        elif status.get("attempt", 1) != self._who.attempt:
+            obstacle = f"this pod is of attempt {self._who.attempt}, and the task is at {status.get('attempt', 1)}"
+        if obstacle:
+            raise AwayError(f"no claim is allowed: {obstacle}", patience=PERMISSION_PATIENCE)
+
+    def _claim_on(self, found: dict[str, Any] | None) -> dict[str, Any]:
+        """Return the claim that may follow what was found; after an unknown outcome the same one again."""
+        base = found or {"epoch": 0, "sequence": 0, "data": ""}
+        claim = {
+            "epoch": base["epoch"] + 1,
+            "holder": self._who.pod_uid,
+            "attempt": self._who.attempt,
+            "sequence": base["sequence"],
+            "cause": str(Cause.CLAIM),
+            "time": timestamp(),
+            "data": base["data"],
+        }
+        if self._asked is not None and claim | {"time": ""} == self._asked | {"time": ""}:
+            return self._asked
+        return claim
+
+    def _patch(self, checkpoint: dict[str, Any], progress: dict[str, Any] | None, seconds: float) -> Answer:
+        operations: list[dict[str, Any]] = [
+            {"op": "test", "path": "/metadata/uid", "value": self._who.uid},
+            {"op": "add", "path": "/status/checkpoint", "value": checkpoint},
+        ]
+        if progress is not None:
+            operations.append({"op": "add", "path": "/status/progress", "value": progress})
+        return self._door.patch(f"{self._who.path}/status", operations, seconds)
+
+    def _verdict(self, task: dict[str, Any], answer: Answer) -> LongTaskError:
+        """Say why a save was not taken, from how the task is now."""
+        status = task.get("status", _NOTHING)
+        found = _checkpoint(task)
+        if found is None or (found["epoch"], found["holder"]) != (self._epoch, self._who.pod_uid):
+            holder = found["holder"] if found else "nobody"
+            epoch = found["epoch"] if found else 0
+            return FencedError(f"pod {holder} holds the task with epoch {epoch}; this one is {self._epoch}")
+        if status.get("attempt") != self._who.attempt:
+            return FencedError(f"attempt {status.get('attempt')} has begun; this pod is of {self._who.attempt}")
+        if status.get("state") in _FINAL:
+            return TaskFinalError(status["state"])
+        if answer.ok:
+            return AwayError("the save was answered with another checkpoint", patience=PERMISSION_PATIENCE)
+        if answer.status in {403, 404}:
+            return AwayError(f"the save is refused ({answer.status}): {answer.words}", patience=PERMISSION_PATIENCE)
+        return RefusedError(f"the save is refused ({answer.status}): {answer.words}")
+
+
+def _checkpoint(task: dict[str, Any]) -> dict[str, Any] | None:
+    found = task.get("status", _NOTHING).get("checkpoint")
+    return found if isinstance(found, dict) else None
+
+
+def _wanted(task: dict[str, Any]) -> Wanted:
+    if task.get("metadata", _NOTHING).get("deletionTimestamp"):
+        return Wanted.DELETE
+    desired = task.get("spec", _NOTHING).get("desiredState")
+    return Wanted(desired) if desired in _DESIRED else Wanted.RUN  # a word of the future is left to the server's rules

@@ -1,0 +1,127 @@
+"""The `with` form, for code that can't be a class. It must not know more of a run than the class form does.
+
+from longtask.worker import attempt
+
+with attempt("import-rows", total=len(rows)) as run:
+    begin = run.state["next"] if run.state else 0
+    for index in run.batches(range(begin, len(rows))):
+        insert(rows[index])
+        run.state = {"next": index + 1}
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from longtask.worker.connect import connect
+from longtask.worker.console import write_error
+from longtask.worker.endings import ending_of
+from longtask.worker.reasons import Reason
+from longtask.worker.runner import clean_up
+from longtask.worker.session import SAVE_EVERY
+from longtask.worker.signals import Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+
+Batch = TypeVar("Batch")
+
+
+def attempt(
+    name: str,
+    *,
+    total: int | None = None,
+    cleanup: Callable[[Reason], None] | None = None,
+    save_every: float = SAVE_EVERY,
+    checkpoint: str = "",
+    restart: bool = False,
+) -> Attempt:
+    """Return a run of long work, to be used with `with`.
+
+    `name`: of the work, for its local file. `cleanup`: called with the reason when the block ends, however it ends.
+    The rest is as for the command. A stop request is noticed from the `with` on: what takes long to import is better
+    imported inside.
+    """
+    return Attempt(name, total, cleanup, {"save_every": save_every, "checkpoint": checkpoint, "restart": restart})
+
+
+class Attempt:
+    """A run of long work. The program goes on behind the block only when the work is done; else it exits there.
+
+    `state` is where to go on: what was saved last, None the first time. Set it, inside the loop, to anything that
+    JSON can hold; it is saved between batches.
+    """
+
+    def __init__(
+        self, name: str, total: int | None, cleanup: Callable[[Reason], None] | None, settings: dict[str, Any]
+    ) -> None:
+        self.state: Any = None
+        self._total = total
+        self._cleanup = cleanup
+        self._stop = Stop()
+        self._session, self._console, self._control = connect(self._stop, name, **settings)
+
+    def __enter__(self) -> Attempt:
+        """Claim the task. Exits if that can't be done, or if it is done already."""
+        self._stop.install()
+        try:
+            self.state = self._session.claim()
+            self._session.begin(self._total, lambda: self.state)
+        except BaseException as error:  # noqa: BLE001 - the exit code is ours
+            self._leave(error, cleanup=None)
+        return self
+
+    def batches(self, iterable: Iterable[Batch], count: Callable[[Batch], int] = lambda _: 1) -> Iterator[Batch]:
+        """Yield what is left to do; ends early when the worker is asked to stop. See Task.batches and Task.count."""
+        return self._session.batches(iterable, count)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Save for the last time. Returns when the work is done, else exits the process with the right code."""
+        self._leave(error, cleanup=self._cleanup)
+
+    def _leave(self, error: BaseException | None, *, cleanup: Callable[[Reason], None] | None) -> None:
+        try:
+            if error is not None:
+                raise error  # noqa: TRY301 - one way for the block's errors and for those of the last save
+            ending = self._session.finish()
+        except BaseException as failure:  # noqa: BLE001 - the exit code is ours
+            ending = ending_of(failure, stopped=self._stop.requested)
+            self._session.abandon()
+            write_error(ending.details)
+        self._console.last_words(ending.line, ending.details)
+        if cleanup is not None:
+            clean_up(cleanup, ending.reason)
+        self._session.close()
+        self._stop.close()
+        if ending.reason is not Reason.DONE or error is not None:
+            sys.stdout.flush()
+            raise SystemExit(ending.code) from None
+
+    # --- The same as a Task has ---
+
+    @property
+    def epoch(self) -> int:
+        """See Task.epoch."""
+        return self._control.epoch
+
+    @property
+    def done(self) -> int:
+        """See Task.done."""
+        return self._control.done
+
+    @done.setter
+    def done(self, value: int) -> None:
+        self._control.done = value
+
+    @property
+    def stopping(self) -> bool:
+        """See Task.stopping."""
+        return self._control.stopping
+
+    def report(self, message: str) -> None:
+        """See Task.report."""
+        self._control.message = str(message)

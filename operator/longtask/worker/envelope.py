@@ -1,0 +1,69 @@
+"""What stands in `checkpoint.data`: the user's state in an envelope of ours. It must not know how it is sent.
+
+The envelope carries the count of what is done, so that progress goes on across resumes without the user doing
+anything: `{"longtask":1,"done":1200,"state":…}`. Data in another envelope is refused: starting from zero over
+somebody's saved work would be the worst answer of all.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from longtask.worker.errors import DataError
+
+MAX_BYTES = 32_768  # of the whole string as UTF-8; the API server's own limit is this many characters
+_VERSION = 1
+
+
+def wrap(done: int, state: Any) -> str:  # noqa: ANN401 - whatever JSON can hold
+    """Return the string to save. Raises DataError, naming size and limit or the part that is no JSON."""
+    envelope = {"longtask": _VERSION, "done": done, "state": state}
+    try:
+        text = json.dumps(envelope, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        size = len(text.encode())
+    except (TypeError, ValueError, RecursionError) as error:  # a lone surrogate is a ValueError too
+        raise DataError(f"what save() returned can't be written as JSON: {error}") from error
+    if size > MAX_BYTES:
+        raise DataError(
+            f"what save() returned is too large: {size} bytes with its envelope, and the limit is {MAX_BYTES}. "
+            "Save where to go on, not what was made; keep that in a volume, a database or an object store"
+        )
+    _check_keys(state, "state")
+    return text
+
+
+def unwrap(data: str) -> tuple[int, Any]:
+    """Return (done, state) of a saved string: (0, None) when nothing was saved yet. Raises DataError."""
+    if not data:
+        return 0, None
+    try:
+        envelope = json.loads(data)
+    except (ValueError, RecursionError):
+        envelope = None
+    if not isinstance(envelope, dict) or "longtask" not in envelope:
+        raise DataError(
+            f"the saved data ({len(data)} characters, {data[:40]!r}…) was not written by this library. "
+            "A task goes on with the library that has saved it; for another one, create another task"
+        )
+    done = envelope.get("done")
+    if envelope["longtask"] != _VERSION or "state" not in envelope or type(done) is not int or done < 0:
+        raise DataError(
+            f"the saved data is in envelope {envelope['longtask']!r} of this library, "
+            f"and this version of it reads {_VERSION}: use the version that has saved it, or a newer one"
+        )
+    return done, envelope["state"]
+
+
+def _check_keys(value: Any, where: str) -> None:  # noqa: ANN401
+    """Refuse keys that are no strings: JSON would turn them into strings without a word, and nothing would match."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise DataError(
+                    f"what save() returned can't be written as JSON: {where} has the key {key!r}, no string"
+                )
+            _check_keys(inner, f"{where}[{key!r}]")
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            _check_keys(inner, f"{where}[{index}]")

@@ -1,0 +1,80 @@
+"""Where checkpoints are kept, as the rest of the library sees it: claim once, then save.
+
+Two stores do this: the task's status at the API server, and a local file. This module must know neither.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+class Cause(StrEnum):
+    """Why a checkpoint is written."""
+
+    CLAIM = "Claim"
+    INTERVAL = "Interval"
+    STOP = "Stop"
+    DONE = "Done"
+
+
+class Wanted(StrEnum):
+    """What the task's user wants of it, as the answer to a save tells."""
+
+    RUN = "Run"
+    SUSPEND = "Suspend"
+    TERMINATE = "Terminate"
+    DELETE = "Delete"  # the task is being deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a worker has when the task is its own."""
+
+    epoch: int
+    sequence: int  # of the last save; 0: none yet
+    data: str  # of the last save; "": none yet
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """A position to save, already serialised: the user's objects may change while it is on its way.
+
+    Two snapshots are the same only if they are one: that is how the saver knows which one was acknowledged.
+    """
+
+    cause: Cause
+    data: str
+    progress: dict[str, Any] | None  # as in the task's status; None: leave it as it is
+    time: str
+
+
+class CheckpointStore(Protocol):
+    """Where checkpoints are kept. Every method is one try: who calls decides whether to try again."""
+
+    name: str  # as messages call it: "the API server", or a file's name
+
+    def claim(self) -> Claim:
+        """Make the task this worker's own.
+
+        Raises AlreadyDone, TaskGoneError, AwayError (try again: after an unknown outcome the next call finds out),
+        RefusedError, or NeverRetry.
+        """
+
+    def save(self, snapshot: Snapshot, sequence: int, seconds: float) -> Wanted:
+        """Save, and return only when that is on record; give up after so many seconds.
+
+        Raises FencedError, TaskGoneError, TaskFinalError, RefusedError, or AwayError: then the same call may be made
+        again, which is harmless if the first one was carried out after all.
+        """
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+
+def timestamp(seconds: float | None = None) -> str:
+    """Write a time, by default now, as Kubernetes does: RFC 3339 in UTC, here with microseconds."""
+    now = time.time() if seconds is None else seconds
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1_000_000):06d}Z"

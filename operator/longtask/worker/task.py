@@ -1,0 +1,105 @@
+"""The class that a user's work is written as. It must not know how it is run, stopped or saved."""
+
+from __future__ import annotations
+
+from longtask.worker.control import Control
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    from longtask.worker.reasons import Reason
+
+
+class Task:
+    """Long work that can be stopped between two batches, and goes on at the same one.
+
+        class ImportRows(Task):
+            def setup(self, saved):
+                self.next = saved["next"] if saved else 0
+                self.rows = open_rows()
+
+            def batches(self):
+                while self.next < len(self.rows):
+                    yield self.rows[self.next : self.next + 100]
+
+            def process(self, batch):
+                insert(batch)
+                self.next += len(batch)
+
+            def save(self):
+                return {"next": self.next}
+
+    `longtask run module:ImportRows` runs it. Everything is called in the main thread, one call at a time, and `save`
+    only between batches. A worker can die at any moment, and the next one begins with what was saved last: a batch
+    may be processed twice, so processing it twice must do no harm. `self.epoch` helps where that is not enough.
+    """
+
+    args: Sequence[str] = ()
+    """What stands behind `--` on the command line."""
+
+    # --- What a task is made of ---
+
+    def setup(self, saved: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+        """Open what is needed. `saved` is what `save` returned last, through JSON; None the first time."""
+
+    def total(self) -> int | None:
+        """Return how much there is to do in all, done work included; None if unknown. Asked once, after `setup`."""
+        return None
+
+    def batches(self) -> Iterable[Any]:
+        """Return or yield what is left to do, in pieces of some seconds: stopping waits for one to end."""
+        raise NotImplementedError(f"{type(self).__name__} must define batches()")
+
+    def process(self, batch: Any) -> None:  # noqa: ANN401
+        """Do one batch. Never interrupted by a stop request. The position that `save` returns moves here."""
+        raise NotImplementedError(f"{type(self).__name__} must define process()")
+
+    def count(self, batch: Any) -> int:  # noqa: ANN401, ARG002 - for those who override it
+        """Return how much of `total` a batch was; by default 1, so that batches are counted."""
+        return 1
+
+    def save(self) -> Any:  # noqa: ANN401
+        """Return where to go on: anything that JSON can hold, up to 32 KiB. Called between batches."""
+        return None
+
+    def cleanup(self, reason: Reason) -> None:
+        """Close what `setup` has opened. Called once, however it ends, if `setup` was called; see Reason."""
+
+    # --- What a task can use ---
+
+    @property
+    def epoch(self) -> int:
+        """The fencing number of this run: greater than that of every earlier one.
+
+        Send it along with writes of your own, and let the receiving side refuse a lower one than it has seen: then a
+        worker on a lost node can't overwrite what its successor has written.
+        """
+        return self._control.epoch
+
+    @property
+    def done(self) -> int:
+        """How much is done, over all runs. Counted by the library; may be set where that is not what you count."""
+        return self._control.done
+
+    @done.setter
+    def done(self, value: int) -> None:
+        self._control.done = value
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the worker is asked to stop. Only for batches that take minutes and can end early."""
+        return self._control.stopping
+
+    def report(self, message: str) -> None:
+        """Say what is being done, for people: shown from the next save on. At most 1024 characters."""
+        self._control.message = str(message)
+
+    @property
+    def _control(self) -> Control:
+        """The link to the library; made at first use, so that nobody has to call `super().__init__`."""
+        control = self.__dict__.get("_longtask_control")
+        if control is None:
+            control = self.__dict__["_longtask_control"] = Control()
+        return control
