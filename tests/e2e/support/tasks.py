@@ -1,0 +1,304 @@
+"""LongTasks for tests: builders of manifests, and a namespace with code, a volume and handles on its tasks.
+
+Every pod runs the project's image with a program of tests/e2e/programs from a ConfigMap, as a user's first task does.
+It must not know what a test wants to show, and never mends anything: what the cluster does is what a test sees.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.cluster import api as cluster_api
+from tests.e2e.support.client import MERGE, Api, ApiError, Body, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tests.cluster.base import Cluster
+
+IMAGE: Final = "longtask:dev"
+PROGRAMS: Final = Path(__file__).parents[1] / "programs"
+READER: Final = "reader"
+SETTLED: Final = 30.0  # seconds for anything that takes one pod start or one stop, on a busy machine
+LOOK: Final = 0.2  # seconds between two looks; a tenth of what a pod needs to start
+
+
+def worker(
+    program: str = "items.py:Items",
+    *,
+    save_every: float = 0.2,
+    env: Mapping[str, object] | None = None,
+    args: list[str] | None = None,
+    container: Body | None = None,
+) -> Body:
+    """Container that runs a class of ours with the command of the worker library.
+
+    `env`: settings of the program, see programs/items.py. As root, because a volume of a test cluster may belong to
+    root. `container`: further fields, which win.
+    """
+    command = ["longtask", "run", "--save-every", str(save_every), f"/code/{program}", *(args or [])]
+    return {
+        "name": "worker",
+        "image": IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "args": command,
+        "env": [{"name": name, "value": str(value)} for name, value in (env or {}).items()],
+        "volumeMounts": [{"name": "code", "mountPath": "/code"}, {"name": "data", "mountPath": "/data"}],
+        "securityContext": {"runAsUser": 0},
+        **(container or {}),
+    }
+
+
+def plain(command: list[str], **further: Any) -> Body:  # noqa: ANN401 - fields of a container
+    """Container that knows nothing of LongTask: a program with its arguments; a shell is not PID 1 unless asked for."""
+    return worker(container={"command": command, "args": [], **further})
+
+
+def long_task(
+    name: str,
+    container: Body | None = None,
+    *,
+    desired: str | None = None,
+    grace: int | None = 20,
+    backoff_limit: int | None = None,
+    pod: Body | None = None,
+) -> Body:
+    """Manifest of a LongTask with one container. `desired` and `grace` of None leave the field out.
+
+    `pod`: further fields of the pod's spec, which win.
+    """
+    pod_spec: Body = {
+        "containers": [container or worker()],
+        "volumes": [
+            {"name": "code", "configMap": {"name": "programs"}},
+            {"name": "data", "persistentVolumeClaim": {"claimName": "data"}},
+        ],
+        **({} if grace is None else {"terminationGracePeriodSeconds": grace}),
+        **(pod or {}),
+    }
+    spec: Body = {"template": {"spec": pod_spec}}
+    if desired is not None:
+        spec["desiredState"] = desired
+    if backoff_limit is not None:
+        spec["backoffLimit"] = backoff_limit
+    return {"apiVersion": "longtask.dev/v1alpha1", "kind": "LongTask", "metadata": {"name": name}, "spec": spec}
+
+
+def items(name: str = "items", *, count: int = 40, pace: float = 0.05, **settings: Any) -> Body:  # noqa: ANN401
+    """The usual task: `count` items of `pace` seconds each. Settings in capitals go to the program, others to
+    `long_task`, and `save_every` to the worker.
+    """
+    env = {key: value for key, value in settings.items() if key.isupper()}
+    others = {key: value for key, value in settings.items() if not key.isupper() and key != "save_every"}
+    made = worker(save_every=settings.get("save_every", 0.2), env={"ITEMS": count, "PACE": pace, **env})
+    return long_task(name, made, **others)
+
+
+@dataclass(frozen=True)
+class Handle:
+    """One LongTask of a namespace. Everything is read from the API server at the moment it is asked for."""
+
+    api: Api
+    namespace: str
+    name: str
+    uid: str
+
+    def read(self) -> Body:
+        """The object as it is now; one that was re-created under the name is another task: KeyError."""
+        body = self.api.get("LongTask", self.name, self.namespace)
+        if body["metadata"]["uid"] != self.uid:
+            raise KeyError(f"{self.name} is another task by now")
+        return body
+
+    @property
+    def status(self) -> Body:
+        """All of its status."""
+        status: Body = self.read()["status"]
+        return status
+
+    @property
+    def checkpoint(self) -> Body:
+        """The checkpoint; {} before the first claim."""
+        checkpoint: Body = self.status.get("checkpoint", {})
+        return checkpoint
+
+    def condition(self, kind: str) -> Body:
+        """The condition of that type, or {} where there is none."""
+        return next((c for c in self.status.get("conditions", []) if c["type"] == kind), {})
+
+    def want(self, desired: str) -> Body:
+        """Change the one field that this project is about."""
+        return self.patch({"spec": {"desiredState": desired}})
+
+    def patch(self, patch: Body) -> Body:
+        """Merge-patch the object as its user."""
+        return self.api.patch("LongTask", self.name, self.namespace, patch, how=MERGE)
+
+    def delete(self, *, propagation: str = "Background") -> None:
+        """Delete the object, not terminate the task."""
+        self.api.delete("LongTask", self.name, self.namespace, propagation=propagation)
+
+    def wait(self, what: str, condition: Callable[[Body], object], *, seconds: float = SETTLED) -> Body:
+        """Wait until the object fulfils a condition; returns the object that did."""
+
+        def look() -> Body | None:
+            body = self.read()
+            return body if condition(body) else None
+
+        return wait_for(look, timeout=seconds, every=LOOK, what=f"{self.name}: {what}", state=self.story)
+
+    def wait_for_state(self, state: str, *, seconds: float = SETTLED) -> Body:
+        """Wait until it is in that state, at its current generation."""
+        return self.wait(state, lambda body: settled_in(body, state), seconds=seconds)
+
+    def wait_for_saved(self, done: int, *, seconds: float = SETTLED) -> Body:
+        """Wait until so many items are done and acknowledged by the API server."""
+        return self.wait(f"{done} items saved", lambda body: done_of(body) >= done, seconds=seconds)
+
+    def pods(self) -> list[Body]:
+        """All its pods that exist, also those that have ended."""
+        return self.api.list_all("Pod", self.namespace, f"labelSelector=longtask.dev/task-uid%3D{self.uid}")
+
+    def active_pods(self) -> list[Body]:
+        """Those that have not ended: what `Suspended` says there are none of."""
+        return [pod for pod in self.pods() if pod["status"].get("phase") not in {"Succeeded", "Failed"}]
+
+    def jobs(self) -> list[Body]:
+        """All its Jobs."""
+        return self.api.list_all("Job", self.namespace, f"labelSelector=longtask.dev/task-uid%3D{self.uid}")
+
+    def running_pod(self, *, but_not: str = "", seconds: float = SETTLED) -> Body:
+        """Wait for a pod whose worker's container runs, other than the one with the UID `but_not`."""
+
+        def look() -> Body | None:
+            running = (pod for pod in self.active_pods() if runs(pod) and pod["metadata"]["uid"] != but_not)
+            return next(running, None)
+
+        return wait_for(look, timeout=seconds, every=LOOK, what=f"a running pod of {self.name}", state=self.story)
+
+    def kill(self) -> Body:
+        """SIGKILL its worker's process, past kubelet and container runtime; returns the pod."""
+        pod = self.running_pod()
+        cluster().kill_container(pod["metadata"]["uid"], "worker")
+        return pod
+
+    def story(self) -> str:
+        """What to read when a wait was in vain: status, Jobs and pods."""
+        try:
+            status = self.status
+            pods = [(pod["metadata"]["name"], short_pod(pod)) for pod in self.pods()]
+            jobs = [(job["metadata"]["name"], job["status"], job["spec"].get("suspend")) for job in self.jobs()]
+        except (ApiError, KeyError) as error:
+            return str(error)
+        return f"\nstatus {status}\njobs {jobs}\npods {pods}"
+
+
+def settled_in(body: Body, state: str) -> bool:
+    """Whether the status says so about the present spec."""
+    status = body["status"]
+    return bool(status["state"] == state and status["observedGeneration"] == body["metadata"]["generation"])
+
+
+def done_of(body: Body) -> int:
+    """How many items are done, as far as the API server has acknowledged it."""
+    done: int = body["status"].get("progress", {}).get("done", 0)
+    return done
+
+
+def runs(pod: Body) -> bool:
+    """Whether the worker's container is running and the pod is not on its way out."""
+    statuses = pod["status"].get("containerStatuses", [])
+    return "deletionTimestamp" not in pod["metadata"] and any("running" in status["state"] for status in statuses)
+
+
+def short_pod(pod: Body) -> str:
+    """Phase, node, deletion and state of the containers."""
+    states = [status["state"] for status in pod["status"].get("containerStatuses", [])]
+    return f"{pod['status'].get('phase')} {pod['metadata'].get('deletionTimestamp', '')} {states}"
+
+
+def cluster() -> Cluster:
+    """The cluster as something whose parts can be stopped."""
+    return cluster_api.current()
+
+
+@dataclass
+class Lab:
+    """A namespace with the programs and a volume, and a pod beside the tasks that reads what they wrote."""
+
+    api: Api
+    namespace: str
+    kubectl_path: str
+    _reading: bool = field(default=False, init=False)
+
+    def furnish(self) -> Lab:
+        """Bring the programs and the volume."""
+        programs = {path.name: path.read_text() for path in sorted(PROGRAMS.glob("*.py"))}
+        for body in (_config_map(programs), _volume(), _reader()):
+            self.api.create(body, self.namespace)
+        return self
+
+    def start(self, body: Body) -> Handle:
+        """Create a LongTask."""
+        made = self.api.create(body, self.namespace)
+        return Handle(self.api, self.namespace, made["metadata"]["name"], made["metadata"]["uid"])
+
+    def kubectl(self, *words: str, stdin: str | None = None, fine: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run kubectl in this namespace; unless `fine` is False, it must succeed."""
+        command = [self.kubectl_path, f"--namespace={self.namespace}", *words]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, check=False)
+        assert not fine or done.returncode == 0, f"kubectl {' '.join(words)}: {done.stdout}{done.stderr}"
+        return done
+
+    def in_reader(self, *command: str) -> str:
+        """Run a command beside the tasks; returns what it printed."""
+        if not self._reading:
+            self.kubectl("wait", "--for=condition=Ready", f"pod/{READER}", "--timeout=60s")
+            self._reading = True
+        return self.kubectl("exec", READER, "--", *command).stdout
+
+    def lines(self, name: str) -> list[str]:
+        """Lines of a file on the volume; none when there is no such file."""
+        return self.in_reader("sh", "-c", f"cat /data/{name} 2>/dev/null || true").splitlines()
+
+    def items(self) -> list[int]:
+        """The items that were written, in the order of writing."""
+        return [int(line.split()[0]) for line in self.lines("items")]
+
+    def wait_for_line(self, name: str, words: str, *, seconds: float = SETTLED) -> str:
+        """Wait until a file on the volume has a line that holds these words; returns the first such line."""
+
+        def look() -> str | None:
+            return next((line for line in self.lines(name) if words in line), None)
+
+        return wait_for(look, timeout=seconds, what=f"{words!r} in {name}", state=lambda: self.lines(name))
+
+    def touch(self, name: str) -> None:
+        """Make a file that a program waits for."""
+        self.in_reader("touch", f"/data/{name}")
+
+
+def _config_map(programs: dict[str, str]) -> Body:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "programs"}, "data": programs}
+
+
+def _volume() -> Body:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "16Mi"}}}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": spec}
+
+
+def _reader() -> Body:
+    container = {
+        "name": "reader",
+        "image": IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sleep", "3600"],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+        "securityContext": {"runAsUser": 0},
+    }
+    volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+    spec: Body = {"containers": [container], "volumes": [volume], "terminationGracePeriodSeconds": 0}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": READER}, "spec": spec}
