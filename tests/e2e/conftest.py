@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.support.client import Api, kubeconfig_path
+from tests.e2e.support.rules import Bench, Rules, installed_copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,3 +60,18 @@ def new_namespace(api: Api, request: pytest.FixtureRequest) -> Iterator[Callable
 def namespace(new_namespace: Callable[[], str]) -> str:
     """Name of a fresh namespace."""
     return new_namespace()
+
+
+@pytest.fixture(scope="session")
+def rules(api: Api) -> Iterator[Rules]:
+    """Install a copy of the resource and its policies under a group of its own, which no operator watches."""
+    with installed_copy(api) as copy:
+        yield copy
+
+
+@pytest.fixture
+def bench(rules: Rules, namespace: str) -> Bench:
+    """Make a namespace in which pods have the rights of workers, on the copy of the resource."""
+    made = Bench(rules=rules, namespace=namespace)
+    made.give_access()
+    return made

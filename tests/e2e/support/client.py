@@ -125,7 +125,7 @@ class Api:
                 retries=False,
             ),
             ca_file=configuration.ssl_ca_cert or "",
-            authorization=configuration.get_api_key_with_prefix("authorization") or "",
+            authorization=configuration.get_api_key_with_prefix("BearerToken") or "",
         )
 
     def with_token(self, token: str) -> Api:
