@@ -32,7 +32,7 @@ class Cluster(ABC):
     def kubectl(self, *words: str, stdin: str | None = None, seconds: float | None = None) -> str:
         """Run kubectl as cluster admin and return its stdout; raises ClusterError with its words."""
         command = [str(self.kubectl_path), f"--kubeconfig={self.kubeconfig}", *words]
-        return run(command, stdin=stdin, seconds=seconds)
+        return run(command, env=self.settings.environment, stdin=stdin, seconds=seconds)
 
     @abstractmethod
     def up(self) -> None:

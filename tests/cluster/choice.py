@@ -40,6 +40,13 @@ def current(settings: Settings) -> Cluster:
     raise ClusterError(f"{settings.home}/kind holds {kind!r}: make clean-cluster")
 
 
+def removable(settings: Settings) -> Cluster | None:
+    """The cluster to remove, if any; also a local one whose folder somebody removed while it was up."""
+    if (settings.home / "kind").exists():
+        return current(settings)
+    return LocalCluster(settings) if LocalCluster.lives(settings) else None
+
+
 def chosen(settings: Settings) -> Cluster:
     """The cluster to bring up. One of another kind that is still up is not silently forgotten."""
     kind = wanted()

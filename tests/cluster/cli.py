@@ -78,10 +78,11 @@ def _change(command: str, settings: Settings) -> None:
 
 
 def _down(settings: Settings) -> None:
-    if not (settings.home / "kind").exists():
+    cluster = choice.removable(settings)
+    if cluster is None:
         say("no cluster to remove")
         return
-    choice.current(settings).down()
+    cluster.down()
     (settings.home / "kind").unlink(missing_ok=True)
 
 

@@ -154,7 +154,7 @@ class Engine:
 
     def _bind(self, listener: socket.socket) -> int:
         """Bind to the port of last time, or else to the first free one."""
-        ports = [*range(FIRST_PORT, FIRST_PORT + 200)]
+        ports: list[int] = list(range(FIRST_PORT, FIRST_PORT + 200))
         with contextlib.suppress(ClusterError):
             ports.insert(0, self.port())
         for port in ports:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.cluster import build, configs, containers, host, pause, pki
 from tests.cluster.base import IMAGE, Cluster
+from tests.cluster.cgroups import Cgroups
 from tests.cluster.common import ClusterError, run, step, succeeds, wait_for, write
 from tests.cluster.engine import FORWARDER, Engine
 from tests.cluster.settings import API_ADDRESS, API_PORT, NODES, Node, Settings
@@ -51,6 +52,11 @@ class LocalCluster(Cluster):
             for path in self.settings.home.iterdir():
                 if path.name not in KEPT:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    @staticmethod
+    def lives(settings: Settings) -> bool:
+        """Whether something of this cluster runs, whatever its folder says."""
+        return Path("/sys/fs/cgroup").exists() and bool(Cgroups(settings.id).pids())
 
     def load_image(self, archive: Path) -> None:
         for node in NODES:

@@ -103,6 +103,11 @@ class Settings:
         return self.home / "kubeconfig"
 
     @property
+    def environment(self) -> dict[str, str]:
+        """For kubectl and helm: what they keep about a cluster goes where the cluster is, not into the home folder."""
+        return {"KUBECACHEDIR": str(self.home / "kubectl"), "HELM_CACHE_HOME": str(self.home / "helm")}
+
+    @property
     def cache(self) -> Path:
         """Outside the clone: what a second clone on this machine need not make again."""
         base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
