@@ -8,18 +8,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from longtask.api.longtask import CheckpointCause, State
-from longtask.api.names import Reason
+from longtask.api.names import LABEL_KUEUE_QUEUE, MAX_ATTEMPT, Reason
 from longtask.core.actions import CreateJob, DeleteJob, Outcome, Plan, Question, SetJobSuspended, WriteStatus
 from longtask.core.observed import Observed, ObservedJob, ObservedPod, PodPhase, Trouble
-from longtask.core.status import (
-    at_sequence,
-    attempt_claimed,
-    troubled,
-    unchanged_state,
-    with_state,
-    worker_finished,
-)
-from longtask.core.stop import prove_suspended
+from longtask.core.status import at_sequence, attempt_claimed, blocked, troubled, with_state, worker_finished
+from longtask.core.stop import await_end, complete, delete_jobs, prove_suspended
 
 POD_PATIENCE = timedelta(seconds=5)
 """How long an active Job may be without a pod before its events are asked why."""
@@ -27,7 +20,7 @@ POD_PATIENCE = timedelta(seconds=5)
 TROUBLE_INTERVAL = timedelta(seconds=15)
 """How often they are asked again."""
 
-REFUSAL_INTERVAL = timedelta(seconds=30)
+REFUSAL_INTERVAL = timedelta(seconds=15)
 """How soon a refused request is tried again without any change of the task."""
 
 IDLE_RESTARTS_LIMIT = 5
@@ -42,10 +35,12 @@ def start(o: Observed) -> Plan:
     A Job that was recorded as created and is gone was deleted by somebody: the next attempt takes its place.
     """
     status = o.task.status
+    if o.active_pods:
+        return await_end(o)
+    if worker_finished(o):
+        return complete(o, Reason.DONE)
     if status.job_name == o.task.job_name:
         return replace_attempt(o, reason=Reason.JOB_LOST, message="the Job was deleted by somebody else")
-    if o.active_pods:
-        return Plan(outcome=Outcome.WAIT)
     create = CreateJob(
         name=o.task.job_name,
         attempt=status.attempt,
@@ -74,6 +69,8 @@ def resume(o: Observed) -> Plan:
 
 def follow(o: Observed) -> Plan:
     """Say how an active Job is doing; replace it at once after an interruption with progress."""
+    if _job(o).suspended is True:
+        return Plan(outcome=Outcome.WAIT)  # the Job controller has not seen the resume yet
     at_work = next((pod for pod in o.attempt_pods if pod.active and pod.worker_started), None)
     if at_work is not None:
         return _record_running(o)
@@ -94,8 +91,12 @@ def replace_attempt(
     """
     status = o.task.status
     job = o.job
+    if status.attempt >= MAX_ATTEMPT:
+        words = f"{message}, but attempt {MAX_ATTEMPT} was the last one: create another task"
+        trouble = Trouble(reason=Reason.ATTEMPTS_EXHAUSTED, message=words, only_a_person_can_help=True)
+        return Plan(outcome=Outcome.STALLED, actions=(WriteStatus(status=blocked(o, trouble)),))
     if failures is None:
-        failures = status.failures or 0 if job is None else job.failures
+        failures = (status.failures or 0) if job is None else job.failures
     idle = status.idle_restarts or 0
     done = 0 if status.progress is None else status.progress.done
     progressed = fresh or done > (status.done_at_start or 0)
@@ -134,9 +135,7 @@ def _record_running(o: Observed) -> Plan:
     message = ""
     if job.template_hash != o.task.template_hash:
         message = "at work with the earlier template: suspend the task and run it again to use the new one"
-    record = with_state(
-        o, State.RUNNING, reason=Reason.RUNNING, message=message, job_name=job.name, failures=job.failures
-    )
+    record = with_state(o, State.RUNNING, reason=Reason.RUNNING, message=message, job_name=job.name)
     return Plan(outcome=Outcome.RECORD, actions=(WriteStatus(status=record),))
 
 
@@ -157,20 +156,28 @@ def _follow_podless(o: Observed) -> Plan:
         return Plan(outcome=Outcome.WAIT, wake_at=asked_at)
     if o.job_troubles is None:
         return Plan(outcome=Outcome.ASK, question=Question.JOB_TROUBLES)
-    again = o.now + TROUBLE_INTERVAL
-    if o.job_troubles and _last_ended(o) is None:
-        record = WriteStatus(status=troubled(o, o.job_troubles[-1]))
-        return Plan(outcome=Outcome.STALLED, actions=(record,), wake_at=again)
-    return _record_no_worker(o, wake=True)
+    trouble = _latest_trouble(o)
+    if trouble is None:
+        return _record_no_worker(o, wake=True)
+    record = WriteStatus(status=troubled(o, trouble))
+    return Plan(outcome=Outcome.STALLED, actions=(record,), wake_at=o.now + TROUBLE_INTERVAL)
+
+
+def _latest_trouble(o: Observed) -> Trouble | None:
+    """The last complaint about the pod that we wait for: none from before the Job ran, none about an earlier pod."""
+    since = _job(o).active_since
+    last = _last_ended(o)
+    if last is not None:
+        since = max(since, last.ended or o.now)
+    current = [trouble for trouble in o.job_troubles or () if trouble.time is None or trouble.time >= since]
+    return current[-1] if current else None
 
 
 def _record_no_worker(o: Observed, *, wake: bool = False) -> Plan:
     """Say what the last pod died of, and that a retry follows."""
-    job = _job(o)
-    record = troubled(o, _retrying(o, job)).model_copy(update={"failures": job.failures})
     return Plan(
         outcome=Outcome.RECORD,
-        actions=(WriteStatus(status=record),),
+        actions=(WriteStatus(status=troubled(o, _retrying(o, _job(o)))),),
         wake_at=o.now + TROUBLE_INTERVAL if wake else None,
     )
 
@@ -186,7 +193,7 @@ def _retrying(o: Observed, job: ObservedJob) -> Trouble:
             only_a_person_can_help=True,
         )
     if last is None:
-        return Trouble(reason=Reason.STARTING, message="the last pod is gone; the Job makes a new one")
+        return Trouble(reason=Reason.STARTING, message="the Job has no pod yet, and makes one")
     if last.exit_code == _EXIT_INTERRUPTED or last.disrupted:
         return Trouble(reason=Reason.INTERRUPTED, message=f"pod {last.name} was interrupted; the Job makes a new one")
     used = f"{job.failures} of {o.task.backoff_limit} retries used"
@@ -219,11 +226,32 @@ def _job(o: Observed) -> ObservedJob:
     return job
 
 
-def refused(o: Observed, refusal: Trouble) -> Plan:
+def refused(o: Observed) -> Plan:
     """What the API server refused becomes `Stalled`, in its own words; it is tried again slowly."""
-    status = (
-        troubled(o, refusal)
-        if o.job is None
-        else unchanged_state(o, reason=refusal.reason, message=refusal.message, stalled=True)
+    again = o.now + REFUSAL_INTERVAL
+    if o.refusal is None or o.task.status.state is State.TERMINATED:
+        return Plan(outcome=Outcome.WAIT, wake_at=again)
+    status = troubled(o, o.refusal) if o.job is None else blocked(o, o.refusal)
+    return Plan(outcome=Outcome.STALLED, actions=(WriteStatus(status=status),), wake_at=again)
+
+
+def refuse_queue(o: Observed) -> Plan:
+    """Kueue would resume what we suspend, so a task with its label is refused until that is supported."""
+    trouble = Trouble(
+        reason=Reason.KUEUE_UNSUPPORTED,
+        message=f"label {LABEL_KUEUE_QUEUE}={o.task.queue}: Kueue reverts a suspend, so it is not supported yet;"
+        " remove the label from the task and from its template",
+        only_a_person_can_help=True,
     )
-    return Plan(outcome=Outcome.STALLED, actions=(WriteStatus(status=status),), wake_at=o.now + REFUSAL_INTERVAL)
+    return Plan(outcome=Outcome.STALLED, actions=(WriteStatus(status=troubled(o, trouble)),))
+
+
+def clear_older(o: Observed) -> Plan:
+    """One attempt at a time: Jobs of earlier ones go first, and with them their pods."""
+    removals = delete_jobs(o.older_jobs)
+    return Plan(outcome=Outcome.CLEAR_AWAY if removals else Outcome.WAIT, actions=removals)
+
+
+def retry_afresh(o: Observed) -> Plan:
+    """Begin the next attempt as if nothing had failed before."""
+    return replace_attempt(o, reason=Reason.RETRYING, message="trying again with fresh retries", fresh=True)

@@ -36,14 +36,20 @@ def merge(
     """Put the claims over the present conditions; the time of transition moves only when the status does.
 
     A condition that would be False and was never there is left out: absent says the same, and is shorter to read.
+    One that no claim speaks of is as it was, and still so at this generation: `kubectl wait` trusts no older one.
     """
-    merged = {condition.type: condition for condition in present}
+    merged = {kept.type: kept for kept in at_generation(present, generation)}
     for claim in claims:
         old = merged.get(claim.type)
         if old is None and not claim.status and not claim.always:
             continue
         merged[claim.type] = _condition(old, claim, generation=generation, now=now)
     return tuple(merged.values())
+
+
+def at_generation(conditions: tuple[Condition, ...], generation: int) -> tuple[Condition, ...]:
+    """The same conditions, said of that generation."""
+    return tuple(condition.model_copy(update={"observed_generation": generation}) for condition in conditions)
 
 
 def _condition(old: Condition | None, claim: Claim, *, generation: int, now: datetime) -> Condition:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from longtask.api.longtask import DesiredState
 from longtask.core.actions import Action, DeletePod, Outcome, Plan, Question, WriteStatus
-from longtask.core.status import node_lost, suspending_lost_node
+from longtask.core.status import lost_node_noted, node_lost
 
 if TYPE_CHECKING:
     from longtask.core.observed import Observed, ObservedPod
@@ -25,28 +25,38 @@ NODE_INTERVAL = timedelta(seconds=15)
 
 def overdue(o: Observed) -> tuple[ObservedPod, ...]:
     """Pods whose token is dead and that nobody has confirmed to have ended."""
-    return tuple(pod for pod in o.active_pods if _due(pod) is not None and o.now >= (_due(pod) or o.now))
+    return tuple(pod for pod in o.active_pods if (due := _due(pod)) is not None and due <= o.now)
 
 
-def next_due(o: Observed) -> datetime | None:
-    """When the next pod will be overdue; None if none is on its way out."""
-    dues = [due for pod in o.active_pods if (due := _due(pod)) is not None and due > o.now]
-    return min(dues, default=None)
-
-
-def release(o: Observed, pods: tuple[ObservedPod, ...]) -> Plan | None:
-    """Force-delete those of the overdue pods whose node is lost. None: their nodes are well, so wait for them."""
+def release(o: Observed) -> Plan:
+    """Force-delete overdue pods whose node is lost, after noting that down. Which nodes are lost is asked first."""
     if o.lost_nodes is None:
         return Plan(outcome=Outcome.ASK, question=Question.LOST_NODES)
-    lost = tuple(pod for pod in pods if pod.node is not None and pod.node in o.lost_nodes)
-    if not lost:
-        return None
+    lost = _on_lost_nodes(o)
     actions: list[Action] = []
-    if o.task.desired is not DesiredState.TERMINATE and not suspending_lost_node(o):
+    if o.task.desired is not DesiredState.TERMINATE and not lost_node_noted(o):
         nodes = ", ".join(sorted({pod.node for pod in lost if pod.node is not None}))
         actions.append(WriteStatus(status=node_lost(o, nodes)))
     actions += [DeletePod(name=pod.name, uid=pod.uid, force=True) for pod in lost]
     return Plan(outcome=Outcome.RELEASE, actions=tuple(actions))
+
+
+def must_release(o: Observed) -> bool:
+    """A pod is overdue, and its node is lost or was not asked for yet."""
+    return bool(overdue(o)) if o.lost_nodes is None else bool(_on_lost_nodes(o))
+
+
+def next_look(o: Observed) -> datetime | None:
+    """When to look at pods on their way out again, as no event may come; None if there are none."""
+    if overdue(o):
+        return o.now + NODE_INTERVAL
+    dues = [due for pod in o.active_pods if (due := _due(pod)) is not None]
+    return min(dues, default=None)
+
+
+def _on_lost_nodes(o: Observed) -> tuple[ObservedPod, ...]:
+    lost = o.lost_nodes or frozenset()
+    return tuple(pod for pod in overdue(o) if pod.node in lost)
 
 
 def _due(pod: ObservedPod) -> datetime | None:

@@ -47,6 +47,8 @@ class Trouble:
     reason: str
     message: str
     only_a_person_can_help: bool = False
+    time: datetime | None = None
+    """When it was last said; None where it is how things are now, or nobody noted the time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,9 +175,9 @@ class Observed:
 
     @property
     def older_jobs(self) -> tuple[ObservedJob, ...]:
-        """Jobs of other attempts."""
-        name = self.task.job_name
-        return tuple(job for job in self.jobs if job.name != name)
+        """Jobs of earlier attempts. One of a later attempt means that our copy of the task is old: it is left alone."""
+        name, attempt = self.task.job_name, self.task.status.attempt
+        return tuple(job for job in self.jobs if job.name != name and job.attempt <= attempt)
 
     @property
     def active_pods(self) -> tuple[ObservedPod, ...]:

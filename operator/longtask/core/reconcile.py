@@ -1,27 +1,52 @@
 """The decision: what to do next for one task. Pure: same snapshot, same plan.
 
 Guards come first, in order of precedence; what they leave is read from a table by (desired state, situation).
-The documentation is generated from that table. It must not know kopf, the API client or the time of day.
+docs/decision-table.md is generated from both. It must not know kopf, the API client or the time of day.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Final
 
 from longtask.api.longtask import DesiredState, State
-from longtask.api.names import LABEL_KUEUE_QUEUE, Reason
 from longtask.core.actions import Action, Outcome, Plan, WriteStatus
-from longtask.core.attempts import follow, refused, replace_attempt, resume, start
-from longtask.core.lost import NODE_INTERVAL, next_due, overdue, release
-from longtask.core.observed import Observed, Trouble
+from longtask.core.attempts import clear_older, follow, refuse_queue, refused, resume, retry_afresh, start
+from longtask.core.lost import must_release, next_look, release
+from longtask.core.observed import Observed
 from longtask.core.situation import Situation, situation
 from longtask.core.status import acknowledged
-from longtask.core.stop import clear_away, prove_suspended, stopping, suspend, terminate
+from longtask.core.stop import await_end, clear_away, leave_suspended, prove_suspended, suspend, terminate
 from longtask.core.verdict import judge_complete, judge_failed
 
 Step = Callable[[Observed], Plan]
+
+
+def reconcile(o: Observed) -> Plan:
+    """Decide what to do next. A status that says nothing new is not written, so a settled task has an empty plan."""
+    plan = decisive_step(o)(o)
+    if plan.outcome is Outcome.GONE:
+        return plan
+    actions = tuple(action for action in plan.actions if not _says_nothing_new(o, action))
+    wakes = [at for at in (plan.wake_at, next_look(o)) if at is not None]
+    return replace(plan, actions=actions, wake_at=min(wakes, default=None))
+
+
+def decisive_step(o: Observed) -> Step:
+    """Find the step that decides: the first guard that holds, or else the table's."""
+    for guard in GUARDS:
+        if guard.holds(o):
+            return guard.step
+    return TABLE[o.task.desired, situation(o)]
+
+
+def _says_nothing_new(o: Observed, action: Action) -> bool:
+    return isinstance(action, WriteStatus) and action.status == o.task.status and not action.empty_checkpoint
+
+
+# --- Steps that are no more than a line or two ---
 
 
 def wait(o: Observed) -> Plan:  # noqa: ARG001  every step takes the snapshot
@@ -29,75 +54,9 @@ def wait(o: Observed) -> Plan:  # noqa: ARG001  every step takes the snapshot
     return Plan(outcome=Outcome.WAIT)
 
 
-TABLE: Mapping[tuple[DesiredState, Situation], Step] = MappingProxyType(
-    {
-        (DesiredState.RUN, Situation.NO_JOB): start,
-        (DesiredState.RUN, Situation.LEAVING): wait,
-        (DesiredState.RUN, Situation.ACTIVE): follow,
-        (DesiredState.RUN, Situation.STOPPING): stopping,
-        (DesiredState.RUN, Situation.STOPPED): resume,
-        (DesiredState.RUN, Situation.ENDING): wait,
-        (DesiredState.RUN, Situation.COMPLETE): judge_complete,
-        (DesiredState.RUN, Situation.FAILED): judge_failed,
-        (DesiredState.SUSPEND, Situation.NO_JOB): prove_suspended,
-        (DesiredState.SUSPEND, Situation.LEAVING): wait,
-        (DesiredState.SUSPEND, Situation.ACTIVE): suspend,
-        (DesiredState.SUSPEND, Situation.STOPPING): stopping,
-        (DesiredState.SUSPEND, Situation.STOPPED): prove_suspended,
-        (DesiredState.SUSPEND, Situation.ENDING): wait,
-        (DesiredState.SUSPEND, Situation.COMPLETE): judge_complete,
-        (DesiredState.SUSPEND, Situation.FAILED): judge_failed,
-        **{(DesiredState.TERMINATE, anything): terminate for anything in Situation},
-    }
-)
-
-
-def reconcile(o: Observed) -> Plan:
-    """Decide what to do next. A status that says nothing new is not written, so a settled task has an empty plan."""
-    plan = _decide(o)
-    plan = replace(plan, actions=tuple(action for action in plan.actions if not _says_nothing_new(o, action)))
-    due = next_due(o)
-    if due is None or (plan.wake_at is not None and plan.wake_at <= due):
-        return plan
-    return replace(plan, wake_at=due)
-
-
-def _says_nothing_new(o: Observed, action: Action) -> bool:
-    return isinstance(action, WriteStatus) and action.status == o.task.status and not action.empty_checkpoint
-
-
-def _decide(o: Observed) -> Plan:
-    status = o.task.status
-    if o.task.deleting:
-        return Plan(outcome=Outcome.GONE)
-    if status.state is State.TERMINATED:
-        return _keep_terminated(o)
-    late = overdue(o)
-    if late and (released := release(o, late)):
-        return released
-    plan = _decide_by_state(o)
-    if late and plan.outcome is Outcome.WAIT and plan.wake_at is None:
-        return replace(plan, wake_at=o.now + NODE_INTERVAL)
-    return plan
-
-
-def _decide_by_state(o: Observed) -> Plan:
-    status = o.task.status
-    if o.task.desired is DesiredState.TERMINATE:
-        return terminate(o)
-    if status.state is State.COMPLETE:
-        return settled(o)
-    if o.refusal is not None:
-        return refused(o, o.refusal)
-    if o.task.queue is not None and o.task.desired is DesiredState.RUN and o.job is None:
-        return _refuse_queue(o)
-    if o.older_jobs:
-        return _clear_older(o)
-    if status.state is State.FAILED:
-        return _keep_failed(o)
-    if status.state is State.SUSPENDED and situation(o) is Situation.FAILED:
-        return _leave_failure(o)
-    return TABLE[o.task.desired, situation(o)](o)
+def leave_alone(o: Observed) -> Plan:  # noqa: ARG001
+    """The garbage collector removes what belongs to the task; the worker sees that its task is gone."""
+    return Plan(outcome=Outcome.GONE)
 
 
 def settled(o: Observed) -> Plan:
@@ -107,45 +66,89 @@ def settled(o: Observed) -> Plan:
     return Plan(outcome=Outcome.RECORD, actions=(WriteStatus(status=acknowledged(o)),))
 
 
-def _keep_terminated(o: Observed) -> Plan:
+def keep_terminated(o: Observed) -> Plan:
     """Nothing may come back: a Job that turns up late is deleted."""
     removals = clear_away(o)
     return Plan(outcome=Outcome.TERMINATE, actions=removals) if removals else settled(o)
 
 
-def _keep_failed(o: Observed) -> Plan:
+def keep_failed(o: Observed) -> Plan:
     """Failed is no dead end: it can be suspended, and any change of its spec tries again with fresh retries."""
     if o.task.desired is DesiredState.SUSPEND:
         return prove_suspended(o)
     if o.task.status.observed_generation == o.task.generation:
         return Plan(outcome=Outcome.SETTLED)
-    return _retry_afresh(o)
+    return retry_afresh(o)
 
 
-def _leave_failure(o: Observed) -> Plan:
+def leave_failure(o: Observed) -> Plan:
     """Suspended after it had failed: running it again is a fresh try."""
-    if o.task.desired is DesiredState.SUSPEND:
-        return prove_suspended(o)
-    return _retry_afresh(o)
+    return prove_suspended(o) if o.task.desired is DesiredState.SUSPEND else retry_afresh(o)
 
 
-def _retry_afresh(o: Observed) -> Plan:
-    return replace_attempt(o, reason=Reason.RETRYING, message="trying again with fresh retries", fresh=True)
+# --- What comes before the table ---
 
 
-def _clear_older(o: Observed) -> Plan:
-    """One attempt at a time: Jobs of others go first, and with them their pods."""
-    older = replace(o, jobs=o.older_jobs, pods=())
-    removals = clear_away(older)
-    return Plan(outcome=Outcome.CLEAR_AWAY, actions=removals) if removals else Plan(outcome=Outcome.WAIT)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """A step that is taken whenever a condition holds, whatever the table says. `when` is for the docs."""
+
+    when: str
+    holds: Callable[[Observed], bool]
+    step: Step
 
 
-def _refuse_queue(o: Observed) -> Plan:
-    """Kueue would resume what we suspend, so a task with its label is refused until that is supported."""
-    trouble = Trouble(
-        reason=Reason.KUEUE_UNSUPPORTED,
-        message=f"label {LABEL_KUEUE_QUEUE}={o.task.queue}: Kueue reverts a suspend, so it is not supported yet;"
-        " remove the label from the task and from its template",
-        only_a_person_can_help=True,
-    )
-    return refused(o, trouble)
+def _in_state(state: State) -> Callable[[Observed], bool]:
+    return lambda o: o.task.status.state is state
+
+
+def _suspended_no_more(o: Observed) -> bool:
+    return o.task.status.state is State.SUSPENDED and (bool(o.active_pods) or situation(o) is Situation.ACTIVE)
+
+
+def _suspended_after_failure(o: Observed) -> bool:
+    return o.task.status.state is State.SUSPENDED and situation(o) is Situation.FAILED
+
+
+GUARDS: Final[Sequence[Guard]] = (
+    Guard(when="the object is being deleted", holds=lambda o: o.task.deleting, step=leave_alone),
+    Guard(when="the API server has just refused what was planned", holds=lambda o: o.refusal is not None, step=refused),
+    Guard(when="it is `Terminated`", holds=_in_state(State.TERMINATED), step=keep_terminated),
+    Guard(when="a pod is long overdue to end, and its node may be lost", holds=must_release, step=release),
+    Guard(when="`Terminate` is desired", holds=lambda o: o.task.desired is DesiredState.TERMINATE, step=terminate),
+    Guard(when="it is `Complete`", holds=_in_state(State.COMPLETE), step=settled),
+    Guard(
+        when="it asks for a Kueue queue, and has no Job yet",
+        holds=lambda o: o.task.queue is not None and o.task.desired is DesiredState.RUN and o.job is None,
+        step=refuse_queue,
+    ),
+    Guard(when="Jobs of earlier attempts are still there", holds=lambda o: bool(o.older_jobs), step=clear_older),
+    Guard(when="it is `Failed`", holds=_in_state(State.FAILED), step=keep_failed),
+    Guard(
+        when="it is `Suspended`, but its Job was resumed or a pod is active",
+        holds=_suspended_no_more,
+        step=leave_suspended,
+    ),
+    Guard(when="it is `Suspended` and its Job has failed", holds=_suspended_after_failure, step=leave_failure),
+)
+
+TABLE: Final[Mapping[tuple[DesiredState, Situation], Step]] = MappingProxyType(
+    {
+        (DesiredState.RUN, Situation.NO_JOB): start,
+        (DesiredState.RUN, Situation.LEAVING): wait,
+        (DesiredState.RUN, Situation.ACTIVE): follow,
+        (DesiredState.RUN, Situation.STOPPING): await_end,
+        (DesiredState.RUN, Situation.STOPPED): resume,
+        (DesiredState.RUN, Situation.ENDING): wait,
+        (DesiredState.RUN, Situation.COMPLETE): judge_complete,
+        (DesiredState.RUN, Situation.FAILED): judge_failed,
+        (DesiredState.SUSPEND, Situation.NO_JOB): prove_suspended,
+        (DesiredState.SUSPEND, Situation.LEAVING): wait,
+        (DesiredState.SUSPEND, Situation.ACTIVE): suspend,
+        (DesiredState.SUSPEND, Situation.STOPPING): await_end,
+        (DesiredState.SUSPEND, Situation.STOPPED): prove_suspended,
+        (DesiredState.SUSPEND, Situation.ENDING): wait,
+        (DesiredState.SUSPEND, Situation.COMPLETE): judge_complete,
+        (DesiredState.SUSPEND, Situation.FAILED): judge_failed,
+    }
+)

@@ -22,11 +22,15 @@ class Situation(StrEnum):
 
 
 def situation(o: Observed) -> Situation:
-    """Name the situation. A finished Job is finished whatever else is said of it."""
+    """Name the situation.
+
+    A Job that is complete is so even while it is being deleted. One that failed is not judged then: its deletion may
+    be what has killed its pod.
+    """
     job = o.job
     if job is None:
         return Situation.NO_JOB
-    if job.deleting:
+    if job.deleting and job.outcome is not JobOutcome.COMPLETE:
         return Situation.LEAVING
     match job.outcome:
         case JobOutcome.COMPLETE:

@@ -7,35 +7,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from longtask.api.longtask import CheckpointCause, HistoryEntry, LongTaskStatus, State
+from longtask.api.longtask import CheckpointCause, DesiredState, HistoryEntry, LongTaskStatus, State
 from longtask.api.names import MAX_HISTORY, ConditionType, Reason
-from longtask.core.conditions import Claim, merge, reason_of
+from longtask.core.conditions import Claim, at_generation, is_true, merge, reason_of
 
 if TYPE_CHECKING:
     from longtask.core.observed import Observed, Trouble
 
-_READY = frozenset({State.RUNNING, State.SUSPENDED, State.COMPLETE, State.TERMINATED})
+_AS_DESIRED = {
+    DesiredState.RUN: frozenset({State.RUNNING, State.COMPLETE}),
+    DesiredState.SUSPEND: frozenset({State.SUSPENDED, State.COMPLETE}),
+    DesiredState.TERMINATE: frozenset({State.TERMINATED}),
+}
+"""The states in which a task is ready: a worker at work is not what somebody wants who asked for a suspension."""
+
 _ENDED = frozenset({State.COMPLETE, State.FAILED, State.TERMINATED})
 
 
 def with_state(
     o: Observed, state: State, *, reason: str, message: str = "", stalled: bool = False, **changes: object
 ) -> LongTaskStatus:
-    """The status in that state, at the present generation.
+    """The status in that state, at the present generation, with the failures that the Job has counted so far.
 
     Ready is true in every settled state but `Failed` (a suspended task is as desired, so kstatus calls it current);
     `stalled` says that only a person can help.
     """
     old = o.task.status
-    ready = state in _READY and not stalled
     claims = [
-        Claim(type=ConditionType.READY, status=ready, reason=reason, message=message, always=True),
-        Claim(
-            type=ConditionType.STALLED,
-            status=stalled,
-            reason=reason if stalled else Reason.AS_DESIRED,
-            message=message if stalled else "",
-        ),
+        *_ready_claims(o, state, reason=reason, message=message, stalled=stalled),
         *_state_claims(o, state, reason=reason, message=message),
         _secrets_claim(o),
     ]
@@ -44,20 +43,26 @@ def with_state(
         "observed_generation": o.task.generation,
         "conditions": merge(old.conditions, tuple(claims), generation=o.task.generation, now=o.now),
         "history": _history(o, state, reason),
+        "failures": old.failures if o.job is None else o.job.failures,
         **_times(o, state),
         **changes,
     }
     return old.model_copy(update=update)
 
 
-def unchanged_state(o: Observed, *, reason: str, message: str = "", stalled: bool = False) -> LongTaskStatus:
-    """The same state at the present generation, with something new to say about it."""
-    return with_state(o, o.task.status.state, reason=reason, message=message, stalled=stalled)
+def blocked(o: Observed, trouble: Trouble) -> LongTaskStatus:
+    """The same state, which can't be left because somebody refuses that: only a person can help."""
+    old = o.task.status
+    claims = _ready_claims(o, old.state, reason=trouble.reason, message=trouble.message, stalled=True)
+    conditions = merge(old.conditions, claims, generation=o.task.generation, now=o.now)
+    return old.model_copy(update={"observed_generation": o.task.generation, "conditions": conditions})
 
 
 def acknowledged(o: Observed) -> LongTaskStatus:
     """The same status at the present generation: a change of the spec that a settled task does not act on."""
-    return o.task.status.model_copy(update={"observed_generation": o.task.generation})
+    old = o.task.status
+    conditions = at_generation(old.conditions, o.task.generation)
+    return old.model_copy(update={"observed_generation": o.task.generation, "conditions": conditions})
 
 
 def troubled(o: Observed, trouble: Trouble) -> LongTaskStatus:
@@ -72,17 +77,22 @@ def troubled(o: Observed, trouble: Trouble) -> LongTaskStatus:
 
 
 def node_lost(o: Observed, nodes: str) -> LongTaskStatus:
-    """Note down, before its pod is released, that a node was lost: afterwards nothing would show it."""
+    """Note down, before its pod is released, that a node was lost: afterwards nothing would show it.
+
+    Nothing else is said, so this is no answer yet to a change of the spec: the generation stays as it was.
+    """
     message = f"node {nodes} is lost: its pod is released, and what still runs there is fenced"
     claim = Claim(type=ConditionType.SUSPENDED, status=False, reason=Reason.NODE_LOST, message=message, always=True)
     old = o.task.status
-    conditions = merge(old.conditions, (claim,), generation=o.task.generation, now=o.now)
+    conditions = merge(old.conditions, (claim,), generation=old.observed_generation, now=o.now)
     return old.model_copy(update={"conditions": conditions})
 
 
-def suspending_lost_node(o: Observed) -> bool:
+def lost_node_noted(o: Observed) -> bool:
     """Whether a node was lost since a worker last was at work."""
-    return reason_of(o.task.status.conditions, ConditionType.SUSPENDED) == Reason.NODE_LOST
+    conditions = o.task.status.conditions
+    noted = reason_of(conditions, ConditionType.SUSPENDED) == Reason.NODE_LOST
+    return noted and not is_true(conditions, ConditionType.SUSPENDED)
 
 
 def worker_finished(o: Observed) -> bool:
@@ -103,16 +113,31 @@ def at_sequence(o: Observed) -> str:
     return "without a checkpoint" if checkpoint is None else f"at checkpoint {checkpoint.sequence}"
 
 
+def _ready_claims(o: Observed, state: State, *, reason: str, message: str, stalled: bool) -> tuple[Claim, Claim]:
+    ready = state in _AS_DESIRED[o.task.desired] and not stalled
+    return (
+        Claim(type=ConditionType.READY, status=ready, reason=reason, message=message, always=True),
+        Claim(
+            type=ConditionType.STALLED,
+            status=stalled,
+            reason=reason if stalled else Reason.AS_DESIRED,
+            message=message if stalled else "",
+        ),
+    )
+
+
 def _state_claims(o: Observed, state: State, *, reason: str, message: str) -> list[Claim]:
     """The condition named after the state; those of states that have been left turn false.
 
     `Complete` and `Failed` stay true in `Terminated`, and `Failed` in `Suspended`: they tell how the work had ended.
+    A lost node stays noted until a worker is at work again, or the task has ended: the next suspension tells of it.
     """
     claims = []
     if state is State.SUSPENDED:
         claims.append(Claim(type=ConditionType.SUSPENDED, status=True, reason=reason, message=message))
-    elif state is State.RUNNING or not suspending_lost_node(o):
-        claims.append(Claim(type=ConditionType.SUSPENDED, status=False, reason=Reason.RESUMED))
+    elif state is not State.INIT or not lost_node_noted(o):
+        left = reason if state in _ENDED else Reason.RESUMED
+        claims.append(Claim(type=ConditionType.SUSPENDED, status=False, reason=left))
     for kind, named in (
         (ConditionType.COMPLETE, State.COMPLETE),
         (ConditionType.FAILED, State.FAILED),

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from longtask.api.longtask import CheckpointCause, State
-from longtask.api.names import Reason
+from longtask.api.names import ConditionType, Reason
 from longtask.core.actions import (
     Action,
     DeleteJob,
@@ -20,41 +20,30 @@ from longtask.core.actions import (
     SetJobSuspended,
     WriteStatus,
 )
-from longtask.core.status import (
-    at_sequence,
-    attempt_claimed,
-    suspending_lost_node,
-    with_state,
-    worker_finished,
-)
+from longtask.core.status import at_sequence, attempt_claimed, lost_node_noted, with_state, worker_finished
 
 if TYPE_CHECKING:
-    from longtask.core.observed import Observed
+    from collections.abc import Iterable
+
+    from longtask.core.observed import Observed, ObservedJob, ObservedPod
 
 RECHECK = timedelta(seconds=1)
 """How soon a proof is tried again when the live list shows a pod that the cache does not have yet."""
 
 
 def suspend(o: Observed) -> Plan:
-    """Suspend the Job, but (a) not before an earlier resume has been seen: else its `Suspended=True` is an old one.
-
-    If the state still says `Suspended`, that is taken back first: a pod may turn up any moment.
-    """
+    """Suspend the Job, but (a) not before an earlier resume has been seen: else its `Suspended=True` is an old one."""
     job = o.job
     if job is None or job.suspended is True:
         return Plan(outcome=Outcome.WAIT)
     ask = SetJobSuspended(name=job.name, uid=job.uid, resource_version=job.resource_version, suspend=True)
-    if o.task.status.state is not State.SUSPENDED:
-        return Plan(outcome=Outcome.SUSPEND, actions=(ask,))
-    leave = with_state(o, State.INIT, reason=Reason.JOB_RESUMED, message="the Job was resumed by somebody else")
-    return Plan(outcome=Outcome.SUSPEND, actions=(WriteStatus(status=leave), ask))
+    return Plan(outcome=Outcome.SUSPEND, actions=(ask,))
 
 
-def stopping(o: Observed) -> Plan:
-    """Wait for `Suspended=True` (b) and for the end of the pods; take back a `Suspended` that is not true."""
-    if o.task.status.state is State.SUSPENDED and o.active_pods:
-        return _pod_turned_up(o)
-    return Plan(outcome=Outcome.WAIT)
+def await_end(o: Observed) -> Plan:
+    """Wait for `Suspended=True` (b) and for the end of the pods; one that no Job will end is asked to end."""
+    strays = _without_owner(pod for pod in o.pods if pod.active)
+    return Plan(outcome=Outcome.CLEAR_AWAY if strays else Outcome.WAIT, actions=strays)
 
 
 def prove_suspended(o: Observed) -> Plan:
@@ -63,7 +52,7 @@ def prove_suspended(o: Observed) -> Plan:
     A worker that finished in its last moments makes the task `Complete` instead.
     """
     if o.active_pods:
-        return stopping(o)
+        return await_end(o)
     if _suspended_already(o):
         return Plan(outcome=Outcome.SETTLED)
     if o.live_pods is None:
@@ -75,6 +64,19 @@ def prove_suspended(o: Observed) -> Plan:
     reason, message = _how_it_stopped(o)
     record = with_state(o, State.SUSPENDED, reason=reason, message=message)
     return Plan(outcome=Outcome.SUSPENDED, actions=(WriteStatus(status=record, judged=True),))
+
+
+def leave_suspended(o: Observed) -> Plan:
+    """Take back a `Suspended` that is not true any more, before anything else is done about it."""
+    at_work = any(pod.worker_started for pod in o.active_pods)
+    names = ", ".join(pod.name for pod in o.active_pods)
+    record = with_state(
+        o,
+        State.RUNNING if at_work else State.INIT,
+        reason=Reason.POD_ACTIVE if names else Reason.JOB_RESUMED,
+        message=f"pod {names} turned up while the task was suspended" if names else "somebody else resumed the Job",
+    )
+    return Plan(outcome=Outcome.RECORD, actions=(WriteStatus(status=record),))
 
 
 def complete(o: Observed, reason: str, message: str = "") -> Plan:
@@ -95,7 +97,7 @@ def terminate(o: Observed) -> Plan:
     if o.live_pods:
         return Plan(outcome=Outcome.WAIT, wake_at=o.now + RECHECK)
     status = o.task.status
-    unheard = status.state is not State.RUNNING and status.checkpoint is not None
+    unheard = status.checkpoint is not None and not worker_finished(o) and status.state is not State.RUNNING
     reason = Reason.NO_CLEANUP if unheard else Reason.TERMINATED
     message = "no worker was at work, so its cleanup() did not run" if unheard else ""
     record = with_state(o, State.TERMINATED, reason=reason, message=message, job_name=None)
@@ -108,13 +110,20 @@ def terminate(o: Observed) -> Plan:
 
 def clear_away(o: Observed) -> tuple[Action, ...]:
     """Delete all Jobs, and pods that no Job will take along. Pods of somebody else's controller are not touched."""
-    jobs = tuple(DeleteJob(name=job.name, uid=job.uid) for job in o.jobs if not job.deleting)
-    strays = tuple(
+    return (*delete_jobs(o.jobs), *_without_owner(o.pods))
+
+
+def delete_jobs(jobs: Iterable[ObservedJob]) -> tuple[Action, ...]:
+    """Delete those of the Jobs that are not being deleted yet."""
+    return tuple(DeleteJob(name=job.name, uid=job.uid) for job in jobs if not job.deleting)
+
+
+def _without_owner(pods: Iterable[ObservedPod]) -> tuple[Action, ...]:
+    return tuple(
         DeletePod(name=pod.name, uid=pod.uid, force=False)
-        for pod in o.pods
+        for pod in pods
         if pod.owner_uid is None and pod.deletion_time is None
     )
-    return (*jobs, *strays)
 
 
 def _suspended_already(o: Observed) -> bool:
@@ -124,24 +133,15 @@ def _suspended_already(o: Observed) -> bool:
     )
 
 
-def _pod_turned_up(o: Observed) -> Plan:
-    names = ", ".join(pod.name for pod in o.active_pods)
-    at_work = any(pod.worker_started for pod in o.active_pods)
-    record = with_state(
-        o,
-        State.RUNNING if at_work else State.INIT,
-        reason=Reason.POD_ACTIVE,
-        message=f"pod {names} turned up while the task was suspended; waiting for its end",
-    )
-    return Plan(outcome=Outcome.RECORD, actions=(WriteStatus(status=record),))
-
-
 def _how_it_stopped(o: Observed) -> tuple[str, str]:
     """How the last worker ended, told from its last acknowledged write."""
     status = o.task.status
     checkpoint = status.checkpoint
     where = at_sequence(o)
-    if suspending_lost_node(o):
+    said = next((c for c in status.conditions if c.type == ConditionType.SUSPENDED), None)
+    if status.state is State.SUSPENDED and said is not None:
+        return said.reason, said.message
+    if lost_node_noted(o):
         return Reason.NODE_LOST, f"suspended {where}; its node was lost, work after that is done again"
     if checkpoint is not None and checkpoint.cause is CheckpointCause.STOP:
         return Reason.SAVED, f"suspended {where}"
@@ -154,11 +154,11 @@ def _how_it_stopped(o: Observed) -> tuple[str, str]:
 
 
 def _killed_before_it_was_seen(o: Observed) -> bool:
-    """Whether a worker had claimed before anybody saw it run, and did not end by itself.
+    """Whether a worker of this attempt had claimed before anybody saw it run, and did not end by itself.
 
     Pods that failed by themselves stay, those that a suspension ends are removed.
     """
     checkpoint = o.task.status.checkpoint
-    if checkpoint is None or not attempt_claimed(o):
+    if checkpoint is None or not attempt_claimed(o) or o.task.status.state is State.FAILED:
         return False
     return all(pod.uid != checkpoint.holder for pod in o.pods)

@@ -55,6 +55,8 @@ class Executor:
         except Conflict as conflict:
             message = f"{type(action).__name__}: {conflict}"
             raise Outdated(message) from conflict
+        except Refused as refusal:
+            return refusal_trouble(refusal, action)
         return None
 
     async def _write_status(self, task: ObservedTask, action: WriteStatus) -> None:
@@ -85,7 +87,7 @@ class Executor:
         except Refused as refusal:
             if "NamespaceTerminating" in refusal.causes:
                 raise Outdated("the namespace is being deleted") from refusal
-            return refusal_trouble(refusal)
+            raise
         return None
 
     async def _set_job_suspended(self, task: ObservedTask, action: SetJobSuspended) -> None:
@@ -130,11 +132,14 @@ class Executor:
         return Trouble(reason=Reason.NAME_TAKEN, message=message, only_a_person_can_help=True)
 
 
-def refusal_trouble(refusal: Refused) -> Trouble:
+_REFUSED_TO = {CreateJob: "create the Job", DeleteJob: "delete the Job", DeletePod: "delete the pod"}
+
+
+def refusal_trouble(refusal: Refused, action: Action) -> Trouble:
     """What the server refused, in its own words."""
     reason = Reason.JOB_REFUSED
     if isinstance(refusal, Forbidden):
         reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in refusal.message else Reason.FORBIDDEN
-    return Trouble(
-        reason=reason, message=f"the API server refused the Job: {refusal.message}", only_a_person_can_help=True
-    )
+    refused_to = _REFUSED_TO.get(type(action), "suspend or resume the Job")
+    message = f"the API server refuses to {refused_to}: {refusal.message}"
+    return Trouble(reason=reason, message=message, only_a_person_can_help=True)

@@ -147,7 +147,8 @@ def event_trouble(event: Json) -> Trouble | None:
     reason = next((reason for words, reason in known.items() if words in message), None)
     if reason is None and event.get("reason") != "FailedCreate":
         return None
-    return Trouble(reason=reason or Reason.POD_REFUSED, message=message, only_a_person_can_help=True)
+    said = _time(event.get("lastTimestamp") or event.get("eventTime"))
+    return Trouble(reason=reason or Reason.POD_REFUSED, message=message, only_a_person_can_help=True, time=said)
 
 
 def node_is_ready(node: Json) -> bool:
