@@ -24,7 +24,7 @@ import (
 func init() {
 	programs["etcd"] = func() { etcdmain.Main(os.Args) }
 	programs["kube-apiserver"] = command(apiserver.NewAPIServerCommand)
-	programs["kube-controller-manager"] = command(controllers.NewControllerManagerCommand)
+	programs["kube-controller-manager"] = withOpenVolumes(command(controllers.NewControllerManagerCommand))
 	programs["kube-proxy"] = command(proxy.NewProxyCommand)
 	programs["kube-scheduler"] = command(func() *cobra.Command { return scheduler.NewSchedulerCommand() })
 	programs["kubelet"] = command(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) })
