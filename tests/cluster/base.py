@@ -35,6 +35,10 @@ class Cluster(ABC):
         return run(command, env=self.settings.environment, stdin=stdin, seconds=seconds)
 
     @abstractmethod
+    def build(self) -> None:
+        """Compile the programs that `up` needs; touches nothing but the cluster's folder and Go's caches."""
+
+    @abstractmethod
     def up(self) -> None:
         """Bring it up, or repair it, and write the kubeconfig; changes nothing on one that is well."""
 

@@ -73,7 +73,9 @@ def _wanted(settings: Settings, programs: list[Program]) -> str:
 
 
 def _compile(settings: Settings, go: Path, name: str, package: str, tags: list[str]) -> None:
-    half = settings.bin / f".{name}.new"
+    for left in settings.bin.glob(f".{name}.new*"):
+        left.unlink()
+    half = settings.bin / f".{name}.new-{os.getpid()}"  # a compiler whose command was killed may still be at work
     major, minor, _ = KUBERNETES.split(".")
     version = {"gitVersion": f"v{KUBERNETES}", "gitMajor": major, "gitMinor": minor}
     flags = [

@@ -36,9 +36,10 @@ def build(settings: Settings, scratch: Path, archive: Path) -> None:
         _buildah(settings, scratch, archive)
         return
     proxies = [f"--build-arg={name}" for name in PROXIES if name in os.environ]
-    options = [f"--tag={IMAGE}", *proxies, *secrets(scratch)]
+    name = f"docker.io/library/{IMAGE}"  # the whole name, or Podman puts `localhost` before it and no node finds it
+    options = [f"--tag={name}", *proxies, *secrets(scratch)]
     run([program, "build", "--file=Containerfile", *options, "."], cwd=settings.repo, seconds=1800)
-    run([program, "save", f"--output={archive}", IMAGE], seconds=300)
+    run([program, "save", f"--output={archive}", name], seconds=300)
 
 
 def secrets(folder: Path) -> list[str]:

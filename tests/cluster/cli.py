@@ -2,10 +2,10 @@
 
 import argparse
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 
-from tests.cluster import choice, image, release
+from tests.cluster import build, choice, diagnosis, image, release
 from tests.cluster.base import Cluster
 from tests.cluster.common import ClusterError, exclusive, say
 from tests.cluster.settings import Settings, load
@@ -19,12 +19,15 @@ ON_ONE = {
     "thaw": "SIGCONT a component",
 }
 ON_ALL = {
+    "build": "compile the programs that `up` needs, and nothing else",
+    "tools": "compile kubectl and helm, and nothing else",
     "up": "bring the cluster up, or repair it",
     "down": "remove it and everything it changed",
     "status": "how its components are",
     "image": "build longtask:dev and load it into the cluster",
     "deploy": "install the operator with Helm",
     "undeploy": "remove the operator",
+    "diagnose": "show what helps after a failure: components, operator, tasks, pods, events",
 }
 
 
@@ -52,29 +55,22 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _do(asked: argparse.Namespace, settings: Settings) -> None:
     match asked.command:
-        case "up" | "down" | "image" | "deploy" | "undeploy":
+        case command if command in CHANGES:
             with exclusive(settings.home / "lock"):
-                _change(asked.command, settings)
+                CHANGES[command](settings)
         case "status":
             _status(choice.current(settings))
+        case "diagnose":
+            print(diagnosis.report(choice.current(settings), release.NAMESPACE, release.DEPLOYMENT))
         case "log":
             print(choice.current(settings).log(asked.component))
         case name:
             getattr(choice.current(settings), name)(asked.component)
 
 
-def _change(command: str, settings: Settings) -> None:
-    if command == "up":
-        choice.chosen(settings).up()
-        say(f"cluster is up:  export KUBECONFIG={settings.kubeconfig}")
-    elif command == "down":
-        _down(settings)
-    elif command == "image":
-        image.load(choice.current(settings))
-    elif command == "deploy":
-        release.deploy(settings)
-    else:
-        release.undeploy(settings)
+def _up(settings: Settings) -> None:
+    choice.chosen(settings).up()
+    say(f"cluster is up:  export KUBECONFIG={settings.kubeconfig}")
 
 
 def _down(settings: Settings) -> None:
@@ -86,10 +82,22 @@ def _down(settings: Settings) -> None:
     (settings.home / "kind").unlink(missing_ok=True)
 
 
+CHANGES: dict[str, Callable[[Settings], None]] = {
+    "build": lambda settings: choice.chosen(settings).build(),
+    "tools": build.ensure_tools,
+    "up": _up,
+    "down": _down,
+    "image": lambda settings: image.load(choice.current(settings)),
+    "deploy": release.deploy,
+    "undeploy": release.undeploy,
+}
+"""What changes the cluster or makes something for it: one at a time."""
+
+
 def _status(cluster: Cluster) -> None:
     print(f"{cluster.kind} cluster, kubeconfig {cluster.kubeconfig}")
-    for name in cluster.components():
-        print(f"  {name:26} {cluster.state(name)}")
+    for name, state in diagnosis.states(cluster):
+        print(f"  {name:26} {state}")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -1,12 +1,13 @@
 """A cluster of the person's own, named by `LONGTASK_CONTEXT`, and never touched beyond what is deployed into it."""
 
+import json
 import os
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tests.cluster import build
-from tests.cluster.base import Cluster
-from tests.cluster.common import ClusterError, run, write
+from tests.cluster.base import IMAGE, Cluster
+from tests.cluster.common import ClusterError, run, say, write
 
 
 class ExistingCluster(Cluster):
@@ -14,9 +15,12 @@ class ExistingCluster(Cluster):
 
     kind = "existing"
 
+    def build(self) -> None:
+        build.tools(self.settings)
+
     def up(self) -> None:
         """Copy the named context out of the person's kubeconfig; creates nothing."""
-        build.tools(self.settings)
+        self.build()
         context = os.environ.get("LONGTASK_CONTEXT", "")
         one = run([self.kubectl_path, "config", "view", f"--context={context}", "--minify", "--flatten", "--raw"])
         write(self.kubeconfig, one, mode=0o600)
@@ -27,12 +31,14 @@ class ExistingCluster(Cluster):
         self.kubeconfig.unlink(missing_ok=True)
 
     def load_image(self, archive: Path) -> None:
-        raise ClusterError(
-            f"the image is in {archive}: push it to where the nodes of this cluster can pull it as longtask:dev"
-        )
+        """Take the image that the person has put there; which sources it was built from can't be seen from here."""
+        if not self.has_image():
+            raise ClusterError(f"load {archive} into the nodes of this cluster, where it is called {IMAGE}; then again")
+        say(f"the nodes have an image {IMAGE}; that it was loaded from {archive} is up to you")
 
     def has_image(self) -> bool:
-        return False
+        nodes = json.loads(self.kubectl("get", "nodes", "--output=json", seconds=30))["items"]
+        return bool(nodes) and all(_holds(node) for node in nodes)
 
     def components(self) -> list[str]:
         return []
@@ -69,3 +75,9 @@ class ExistingCluster(Cluster):
 
     def _refuse(self, what: str) -> NoReturn:
         raise ClusterError(f"{what} of an existing cluster is out of reach; use kind or the local cluster")
+
+
+def _holds(node: dict[str, Any]) -> bool:
+    """Whether a node reports the image; without a registry's name it means Docker's."""
+    images = node.get("status", {}).get("images", [])
+    return any(name in {IMAGE, f"docker.io/library/{IMAGE}"} for image in images for name in image.get("names") or [])

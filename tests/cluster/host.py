@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.cluster.common import ClusterError, run, say, step
+from tests.cluster.settings import Settings
 
 BUSYBOX = Path("/bin/busybox")
 NEEDED = {
@@ -29,7 +30,7 @@ def missing() -> list[str]:
     return [name for name, programs in NEEDED.items() if not all(shutil.which(p, path=path) for p in programs)]
 
 
-def prepare() -> None:
+def prepare(settings: Settings) -> None:
     """Install what is missing, after saying so and asking; raises ClusterError where that can't be done."""
     if os.geteuid():
         raise ClusterError("the local cluster needs root (or start Docker, and kind is used instead)")
@@ -41,16 +42,28 @@ def prepare() -> None:
     say(
         "The local cluster needs Debian packages that this machine lacks. What will change:\n"
         f"  apt-get install {' '.join(packages)}\n"
-        "  (250 MB with what they depend on; a containerd service they bring is not used, and not started by us)\n"
-        f"Everything else stays below {Path.cwd() / '.cluster'}, in its own network and mount namespace."
+        "  (250 MB with what they depend on; a service that containerd's package starts under systemd is not used)\n"
+        f"Everything else stays in {settings.home} and, outside the clone, in {settings.cache}. Bridge,\n"
+        "iptables rules and mounts are those of network and mount namespaces of the cluster's own, and end with it."
     )
     _consent()
     with step("installing packages (half a minute)"):
-        quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-        run(["apt-get", "update", "-qq"], env=quiet, seconds=600)
-        run(["apt-get", "install", "--yes", "-qq", "--no-install-recommends", *packages], env=quiet, seconds=1200)
+        _install(packages)
     if missing():
         raise ClusterError(f"still missing after the installation: {', '.join(missing())}")
+
+
+def _install(packages: list[str]) -> None:
+    """Install, waiting for an installation that still runs, and finishing one that was interrupted."""
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    apt = ["apt-get", "-qq", "-o=DPkg::Lock::Timeout=300"]
+    install = [*apt, "install", "--yes", "--no-install-recommends", *packages]
+    run([*apt, "update"], env=quiet, seconds=600)
+    try:
+        run(install, env=quiet, seconds=1200)
+    except ClusterError:
+        run(["dpkg", "--configure", "-a"], env=quiet, seconds=600)
+        run(install, env=quiet, seconds=1200)
 
 
 def _consent() -> None:

@@ -29,8 +29,11 @@ class KindCluster(Cluster):
         self.nodes = (f"{settings.id}-control-plane", f"{settings.id}-worker")
         self._created = settings.run / "kind-created"
 
-    def up(self) -> None:
+    def build(self) -> None:
         build.tools_and_kind(self.settings)
+
+    def up(self) -> None:
+        self.build()
         if self.settings.id in self._kind("get", "clusters").split() and not self._created.exists():
             say("an earlier creation did not come to its end: beginning again")
             self._kind("delete", "cluster", f"--name={self.settings.id}")
@@ -46,7 +49,7 @@ class KindCluster(Cluster):
         self.kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=120s")
 
     def down(self) -> None:
-        build.tools_and_kind(self.settings)
+        self.build()
         self._kind("delete", "cluster", f"--name={self.settings.id}")
         for folder in (self.settings.run, self.settings.config):
             shutil.rmtree(folder, ignore_errors=True)

@@ -29,9 +29,12 @@ class LocalCluster(Cluster):
         self._engine = Engine(settings)
         self._processes = self._engine.processes
 
-    def up(self) -> None:
-        host.prepare()
+    def build(self) -> None:
         build.everything(self.settings)
+
+    def up(self) -> None:
+        host.prepare(self.settings)
+        self.build()
         with step("starting the components (half a minute the first time)"):
             self._engine.start_sandbox()
             self._configure()

@@ -19,7 +19,8 @@ from tests.cluster.settings import Settings
 
 State = Literal["running", "frozen", "stopped"]
 
-LAUNCH = 'echo $$ >"$1.new" && mv "$1.new" "$1" && echo $$ >"$2/cgroup.procs" && shift 2 && exec "$@"'
+LAUNCH = 'echo $$ >"$2/cgroup.procs" && echo $$ >"$1.new" && mv "$1.new" "$1" && shift 2 && exec "$@"'
+"""The group first: whatever happens next, the process is found in it."""
 
 
 class Processes:

@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 
-from tests.cluster import build, image
+from tests.cluster import build, diagnosis, image
 from tests.cluster.common import ClusterError, run, say, step
 from tests.cluster.settings import Settings
 
@@ -17,12 +17,17 @@ DEPLOYMENT = "deployment/longtask-operator"
 
 
 def target(settings: Settings) -> Path:
-    """The kubeconfig to install with; raises ClusterError when none is meant."""
+    """The kubeconfig to install with; raises ClusterError when none is meant, or a person's default one."""
     explicit = os.environ.get("KUBECONFIG")
     if explicit:
         if not Path(explicit).is_file():
             raise ClusterError(f"KUBECONFIG={explicit}: there is no such file")
-        return Path(explicit)
+        if Path(explicit).resolve() == (Path.home() / ".kube" / "config").resolve():
+            raise ClusterError(
+                f"KUBECONFIG={explicit} is your default one, and this is a development build. Unset it to install "
+                "into the cluster of `make cluster`, name a file of its own, or use helm as the README says"
+            )
+        return Path(explicit).resolve()
     if settings.kubeconfig.is_file():
         return settings.kubeconfig
     raise ClusterError("install where? `make cluster` first, or set KUBECONFIG to the kubeconfig of a cluster")
@@ -38,7 +43,8 @@ def deploy(settings: Settings) -> None:
         try:
             run([settings.bin / "helm", *helm_words(settings, kubeconfig)], env=settings.environment, seconds=240)
         except ClusterError as error:
-            raise ClusterError(f"{error}\n{_why(settings, kubeconfig)}") from error
+            why = diagnosis.operator(settings, kubeconfig, NAMESPACE, DEPLOYMENT)
+            raise ClusterError(f"{error}\n{why}") from error
     say(f"the operator runs:  kubectl --kubeconfig {kubeconfig} --namespace {NAMESPACE} logs {DEPLOYMENT}")
 
 
@@ -59,7 +65,9 @@ def namespace() -> str:
 def helm_words(settings: Settings, kubeconfig: Path) -> list[str]:
     """The arguments of helm. The image's hash annotates the pod: another image under the same tag restarts it."""
     values = {"podAnnotations": {"longtask.dev/image": image.loaded(settings) or image.fingerprint(settings)}}
-    ours = kubeconfig == settings.kubeconfig  # a definition that a test applied by hand may be in the way there
+    ours = (
+        kubeconfig.resolve() == settings.kubeconfig.resolve()
+    )  # a definition that a test applied by hand may be in the way there
     return [
         *(["--take-ownership"] if ours else []),
         *("upgrade", RELEASE, str(settings.repo / "charts" / "longtask-operator")),
@@ -67,15 +75,3 @@ def helm_words(settings: Settings, kubeconfig: Path) -> list[str]:
         *("--set", "image.repository=longtask", "--set", "image.tag=dev", "--set", "image.pullPolicy=IfNotPresent"),
         *("--set-json", json.dumps(values)),
     ]
-
-
-def _why(settings: Settings, kubeconfig: Path) -> str:
-    """What the cluster says about the operator's pods, and the end of their log."""
-    kubectl = [f"{settings.bin}/kubectl", f"--kubeconfig={kubeconfig}", f"--namespace={NAMESPACE}"]
-    said = []
-    for words in (["get", "pods,events"], ["logs", DEPLOYMENT, "--tail=30"]):
-        try:
-            said.append(run([*kubectl, *words], env=settings.environment, seconds=30))
-        except ClusterError as error:
-            said.append(str(error))
-    return "\n".join(said)
