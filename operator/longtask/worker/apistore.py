@@ -101,7 +101,7 @@ class ApiStore:
         if status.get("state") in _FINAL:
             obstacle = f"the task is {status['state']}"
         elif wanted is not Wanted.RUN:
-            obstacle = f"the task is to {wanted.lower()}"
+            obstacle = "the task is being deleted" if wanted is Wanted.DELETE else f"the task is to {wanted.lower()}"
         elif status.get("attempt", 1) != self._who.attempt:
             obstacle = f"this pod is of attempt {self._who.attempt}, and the task is at {status.get('attempt', 1)}"
         if obstacle:

@@ -15,7 +15,8 @@ import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from longtask.worker.connect import connect
-from longtask.worker.console import write_error
+from longtask.worker.console import Console, write_error
+from longtask.worker.control import Control
 from longtask.worker.endings import ending_of
 from longtask.worker.reasons import Reason
 from longtask.worker.runner import clean_up
@@ -25,6 +26,8 @@ from longtask.worker.signals import Stop
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
+
+    from longtask.worker.session import Session
 
 Batch = TypeVar("Batch")
 
@@ -44,7 +47,11 @@ def attempt(
     The rest is as for the command. A stop request is noticed from the `with` on: what takes long to import is better
     imported inside.
     """
-    return Attempt(name, total, cleanup, {"save_every": save_every, "checkpoint": checkpoint, "restart": restart})
+    return Attempt(
+        total,
+        cleanup,
+        lambda stop: connect(stop, name, save_every=save_every, checkpoint=checkpoint, restart=restart),
+    )
 
 
 class Attempt:
@@ -55,18 +62,24 @@ class Attempt:
     """
 
     def __init__(
-        self, name: str, total: int | None, cleanup: Callable[[Reason], None] | None, settings: dict[str, Any]
+        self,
+        total: int | None,
+        cleanup: Callable[[Reason], None] | None,
+        connect: Callable[[Stop], tuple[Session, Console, Control]],
     ) -> None:
         self.state: Any = None
         self._total = total
         self._cleanup = cleanup
+        self._connect = connect
         self._stop = Stop()
-        self._session, self._console, self._control = connect(self._stop, name, **settings)
+        self._session: Session | None = None  # until the `with` is entered
+        self._console, self._control = Console(), Control()
 
     def __enter__(self) -> Attempt:
         """Claim the task. Exits if that can't be done, or if it is done already."""
         self._stop.install()
         try:
+            self._session, self._console, self._control = self._connect(self._stop)
             self.state = self._session.claim()
             self._session.begin(self._total, lambda: self.state)
         except BaseException as error:  # noqa: BLE001 - the exit code is ours
@@ -75,7 +88,7 @@ class Attempt:
 
     def batches(self, iterable: Iterable[Batch], count: Callable[[Batch], int] = lambda _: 1) -> Iterator[Batch]:
         """Yield what is left to do; ends early when the worker is asked to stop. See Task.batches and Task.count."""
-        return self._session.batches(iterable, count)
+        return self._need_session().batches(iterable, count)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -87,19 +100,26 @@ class Attempt:
         try:
             if error is not None:
                 raise error  # noqa: TRY301 - one way for the block's errors and for those of the last save
-            ending = self._session.finish()
+            ending = self._need_session().finish()
         except BaseException as failure:  # noqa: BLE001 - the exit code is ours
             ending = ending_of(failure, stopped=self._stop.requested)
-            self._session.abandon()
+            if self._session is not None:
+                self._session.abandon()
             write_error(ending.details)
         self._console.last_words(ending.line, ending.details)
         if cleanup is not None:
             clean_up(cleanup, ending.reason)
-        self._session.close()
+        if self._session is not None:
+            self._session.close()
         self._stop.close()
         if ending.reason is not Reason.DONE or error is not None:
             sys.stdout.flush()
             raise SystemExit(ending.code) from None
+
+    def _need_session(self) -> Session:
+        if self._session is None:
+            raise RuntimeError("an attempt is to be used with `with`")
+        return self._session
 
     # --- The same as a Task has ---
 

@@ -19,8 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stop = Stop().install()
     import sys  # noqa: PLC0415 - see above; the same holds for every import below
 
-    parsed = _parse(sys.argv[1:] if arguments is None else arguments)
-    return _run(parsed, stop)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    end = words.index("--") if "--" in words else len(words)  # argparse loses its way when options stand before it
+    return _run(_parse(words[:end]), words[end + 1 :], stop)
 
 
 def _parse(arguments: Sequence[str]) -> Namespace:
@@ -32,9 +33,11 @@ def _parse(arguments: Sequence[str]) -> Namespace:
     parser.add_argument("--version", action="version", version=f"longtask {__version__}")
     run = parser.add_subparsers(required=True, metavar="COMMAND").add_parser(
         "run",
+        usage="%(prog)s [OPTIONS] TARGET [-- ARGS]",
         help="run a task",
         description="Run a task to its end. In a cluster its checkpoints are kept at the API server; elsewhere in a "
-        "file: Ctrl-C suspends, and running the same command again goes on.",
+        "file: Ctrl-C suspends, and running the same command again goes on. What stands after -- is for the task, as "
+        "self.args.",
     )
     run.add_argument("target", metavar="TARGET", help="module:Class or path/file.py:Class, a class that extends Task")
     run.add_argument(
@@ -53,7 +56,6 @@ def _parse(arguments: Sequence[str]) -> Namespace:
     run.add_argument(
         "--restart", action="store_true", help="outside a cluster: begin anew; the old file is kept as .old"
     )
-    run.add_argument("args", metavar="ARGS", nargs="*", help="after --: for the task, as self.args")
     return parser.parse_args(arguments)
 
 
@@ -64,7 +66,7 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _run(parsed: Namespace, stop: Stop) -> int:
+def _run(parsed: Namespace, args: Sequence[str], stop: Stop) -> int:
     import sys  # noqa: PLC0415
 
     from longtask.worker.connect import connect  # noqa: PLC0415
@@ -74,10 +76,10 @@ def _run(parsed: Namespace, stop: Stop) -> int:
     from longtask.worker.runner import run  # noqa: PLC0415
 
     console = Console()
-    sys.argv = [parsed.target, *parsed.args]
+    sys.argv = [parsed.target, *args]
     try:
         name = parsed.target.rpartition(":")[2]
-        session, console, _control = connect(
+        session, console, control = connect(
             stop, name, save_every=parsed.save_every, checkpoint=parsed.checkpoint, restart=parsed.restart
         )
         task = load(parsed.target)()
@@ -86,8 +88,8 @@ def _run(parsed: Namespace, stop: Stop) -> int:
         write_error(ending.details)
         console.last_words(ending.line, ending.details)
         return ending.code
-    task.args = tuple(parsed.args)
-    task.__dict__["_longtask_control"] = _control
+    task.args = tuple(args)
+    task.__dict__["_longtask_control"] = control
     return run(task, session, stop, console)
 
 

@@ -34,6 +34,7 @@ def connect(
 
         who = from_environment(os.environ)
         stop.seconds_to_live = seconds_to_live(who.grace_seconds)
+        stop.words = b"longtask: asked to stop: after this batch\n"
         console = Console(termination_log=who.termination_log)
         store = ApiStore(Door(who.api_server, who.credentials), who)
         return Session(store, stop, console, control, save_every=save_every), console, control
@@ -41,6 +42,7 @@ def connect(
     from longtask.worker.filestore import FileStore  # noqa: PLC0415 - needs a POSIX system; a cluster's worker need not
 
     stop.second_aborts = True
+    stop.words = b"\nlongtask: stopping after this batch; once more aborts\n"
     console = Console(bar=sys.stderr.isatty())
     file = FileStore(Path(checkpoint or f"{task}.checkpoint.json"), task, restart=restart)
     return Session(file, stop, console, control, save_every=save_every), console, control

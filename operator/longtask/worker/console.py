@@ -93,6 +93,7 @@ def leave_message(path: Path, text: str) -> None:
     raw = text.encode(errors="replace")
     if len(raw) > _LONGEST_TERMINATION_MESSAGE:  # the beginning says why, the end says where
         raw = raw[:1000] + b"\n...\n" + raw[5 - _LONGEST_TERMINATION_MESSAGE + 1000 :]
+        raw = raw.decode(errors="ignore").encode()  # no half characters
     try:
         file = os.open(path, os.O_WRONLY | os.O_TRUNC)
     except OSError:

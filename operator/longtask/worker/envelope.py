@@ -22,6 +22,7 @@ def wrap(done: int, state: Any) -> str:  # noqa: ANN401 - whatever JSON can hold
     try:
         text = json.dumps(envelope, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         size = len(text.encode())
+        _check_keys(state, "state")
     except (TypeError, ValueError, RecursionError) as error:  # a lone surrogate is a ValueError too
         raise DataError(f"what save() returned can't be written as JSON: {error}") from error
     if size > MAX_BYTES:
@@ -29,7 +30,6 @@ def wrap(done: int, state: Any) -> str:  # noqa: ANN401 - whatever JSON can hold
             f"what save() returned is too large: {size} bytes with its envelope, and the limit is {MAX_BYTES}. "
             "Save where to go on, not what was made; keep that in a volume, a database or an object store"
         )
-    _check_keys(state, "state")
     return text
 
 

@@ -48,8 +48,11 @@ class FileStore:
 
     def claim(self) -> Claim:
         """See CheckpointStore. Raises UsageError while another process has the file, and for another task's."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._take_lock()
+        except OSError as error:
+            raise UsageError(f"{self._path} can't be locked: {error}. --checkpoint FILE names another place") from error
         if self._restart and self._path.exists():
             self._path.replace(self._path.with_name(f"{self._path.name}.old"))
         self._record = self._read()
@@ -92,10 +95,13 @@ class FileStore:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             holder = os.read(lock, 100).decode(errors="replace").strip()
             os.close(lock)
             raise UsageError(f"another process ({holder or 'unknown'}) is working with {self._path}") from error
+        except OSError:
+            os.close(lock)
+            raise
         os.ftruncate(lock, 0)
         os.write(lock, f"pid {os.getpid()}\n".encode())
         self._lock = lock

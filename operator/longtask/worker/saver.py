@@ -7,6 +7,7 @@ body, until it is acknowledged: a repeated save is harmless, an unacknowledged o
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from typing import TYPE_CHECKING, NoReturn
@@ -46,7 +47,7 @@ class Saver:
         self._last = False  # the last snapshot was handed over
         self.sequence = claim.sequence  # of the last one sent
         self.acknowledged_sequence = claim.sequence
-        self._said_at = 0.0
+        self._said_at = -math.inf
         self._thread = threading.Thread(target=self._run, name="longtask-saver", daemon=True)
         self._thread.start()
 
@@ -138,21 +139,19 @@ class Saver:
                 return
 
     def _seconds_to_wait(self, retry: Retry, error: AwayError) -> float:
-        """Wait as long as asked or as usual, but leave time for one more try before the time to stop is up."""
+        """Return how long to wait: as long as asked, or as usual."""
         seconds = retry.wait_after(error)
-        if self._last and error.retry_after is None:
-            seconds = min(seconds, LONGEST_LAST_WAIT)
-        left = self._stop.seconds_left()
-        return seconds if left is None else min(seconds, max(FIRST_SECONDS, left - LEAST_SECONDS_FOR_LAST))
+        return min(seconds, LONGEST_LAST_WAIT) if self._last and error.retry_after is None else seconds
 
     def _wait_and_renew(self, snapshot: Snapshot, seconds: float, *, asked: bool) -> Snapshot | None:
         """Wait before the next try, and return what to send: the newest.
 
-        A last snapshot ends the wait at once, unless the server has asked for it (`asked`).
+        A last snapshot ends the wait at once, unless the server has asked for it (`asked`): then it ends in time for
+        one more try before the time to stop is up.
         """
-        deadline = time.monotonic() + seconds
+        begun = time.monotonic()
         with self._changed:
-            while not self._closed and (left := deadline - time.monotonic()) > 0:
+            while not self._closed and (left := self._still_to_wait(begun, seconds)) > 0:
                 if not asked and self._last and self._waiting is not None:
                     break
                 self._changed.wait(left)
@@ -162,6 +161,12 @@ class Saver:
                 snapshot, self._waiting = self._waiting, None
                 self.sequence += 1  # the body differs, and the older one may have been carried out
             return snapshot
+
+    def _still_to_wait(self, begun: float, seconds: float) -> float:
+        now, left = time.monotonic(), self._stop.seconds_left()
+        if left is None:
+            return begun + seconds - now
+        return min(begun + seconds - now, max(begun + FIRST_SECONDS - now, left - LEAST_SECONDS_FOR_LAST))
 
     def _acknowledge(self, snapshot: Snapshot, wanted: Wanted, retry: Retry) -> None:
         if retry.failing_since is not None and self._said_at > retry.failing_since:

@@ -150,5 +150,7 @@ class Session:
 
     def _die(self, line: str) -> NoReturn:
         """End the process from whichever thread learns that another worker holds the task. No cleanup: it is theirs."""
-        self._console.last_words_at_once(line)
-        os._exit(exitcodes.FAILED)
+        try:
+            self._console.last_words_at_once(line)
+        finally:  # whatever is wrong with the log
+            os._exit(exitcodes.FAILED)

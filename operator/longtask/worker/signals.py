@@ -30,6 +30,7 @@ class Stop:
         self.requested_at: float | None = None  # in time.monotonic()
         self.seconds_to_live: float | None = None  # from the request until it must be over; None: as long as it takes
         self.second_aborts = False  # a second Ctrl-C raises KeyboardInterrupt
+        self.words = b""  # written to stderr at the first request: a batch may take a while to end
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
         self._handler = self._on_signal  # one bound method, so that it can be recognised
@@ -69,10 +70,11 @@ class Stop:
         """Ask to stop, as a signal would. The first time counts."""
         if self.requested_at is None:
             self.requested_at = time.monotonic()
-            try:
-                os.write(self._writer, b"\0")
-            except OSError:  # nobody waits any more
-                return
+            for descriptor, words in ((self._writer, b"\0"), (2, self.words)):
+                try:
+                    os.write(descriptor, words)
+                except OSError:  # nobody waits, or reads, any more
+                    continue
 
     def close(self) -> None:
         """Give the signals and the pipe back. For tests and for programs that go on after their attempt."""
@@ -90,7 +92,10 @@ class Stop:
         self.request()
 
     def _leave_child(self) -> None:
-        """Let a forked child die of SIGTERM: it would inherit the handler, and multiprocessing could not end it."""
-        for number in _STOP_SIGNALS:
+        """Let a forked child die of SIGTERM: it would inherit the handler, and multiprocessing could not end it.
+
+        But not of Ctrl-C, which a terminal sends to the children too: they may be at work on a batch.
+        """
+        for number, disposition in ((signal.SIGTERM, signal.SIG_DFL), (signal.SIGINT, signal.SIG_IGN)):
             if signal.getsignal(number) is self._handler:
-                signal.signal(number, signal.SIG_DFL)
+                signal.signal(number, disposition)
