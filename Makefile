@@ -92,5 +92,5 @@ test: .venv/.ready ## Everything: lint, types, layers, unit, generated files, en
 
 .PHONY: .checks
 .checks: .venv/.ready
-	@$(MAKE) --no-print-directory -j1 lint
-	@$(MAKE) --no-print-directory -j1 unit
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory unit
