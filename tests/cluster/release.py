@@ -69,8 +69,8 @@ def helm_words(settings: Settings, kubeconfig: Path) -> list[str]:
         kubeconfig.resolve() == settings.kubeconfig.resolve()
     )  # a definition that a test applied by hand may be in the way there
     return [
-        *(["--take-ownership"] if ours else []),
         *("upgrade", RELEASE, str(settings.repo / "charts" / "longtask-operator")),
+        *(["--take-ownership"] if ours else []),
         *("--install", "--wait", "--timeout=180s", f"--namespace={NAMESPACE}", f"--kubeconfig={kubeconfig}"),
         *("--set", "image.repository=longtask", "--set", "image.tag=dev", "--set", "image.pullPolicy=IfNotPresent"),
         *("--set-json", json.dumps(values)),

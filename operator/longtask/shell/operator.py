@@ -24,7 +24,7 @@ from longtask.shell.health import serve_health
 from longtask.shell.mirror import Mirror
 from longtask.shell.prover import Prover
 from longtask.shell.slim import job_record, pod_record
-from longtask.shell.stream import kopf_settings, task_registry
+from longtask.shell.stream import IDENTITY, kopf_settings, task_registry
 from longtask.shell.sweep import Sweep, require_guards
 from longtask.shell.tasks import TaskStore
 from longtask.shell.workqueue import WorkQueue
@@ -58,7 +58,7 @@ async def run_operator(settings: Settings, configuration: Configuration | None =
             lasted = asyncio.get_running_loop().time() - began
             failures = 0 if lasted > settings.backoff_seconds else failures + 1
             pause = min(settings.backoff_seconds, 0.5 * 2 ** min(failures, 20)) * random.uniform(0.5, 1.0)  # noqa: S311
-            _log.warning("starting anew in %.1f s after: %s %s", pause, type(error).__name__, error)
+            _log.warning("starting anew in %.1f s after: %s %s", pause, type(error).__name__, error, exc_info=error)
             await asyncio.sleep(pause)
         else:
             return
@@ -118,6 +118,7 @@ class Operator:
         await kopf.operator(
             registry=task_registry(self._tasks, self._configuration),
             settings=kopf_settings(self._settings),
+            identity=IDENTITY,
             clusterwide=True,
             standalone=True,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import kopf
 
@@ -18,10 +18,14 @@ from longtask.shell.cycle import utc_now
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kopf._core.engines.peering import Identity
     from kubernetes.aio.client import Configuration
 
     from longtask.shell.settings import Settings
     from longtask.shell.tasks import TaskStore
+
+IDENTITY: Final = cast("Identity", names.OPERATOR_NAME)
+"""Without one, kopf asks for the name of the user that it runs as, who has none in a container."""
 
 _LOGIN_LIFETIME = timedelta(minutes=10)
 """Service account tokens are renewed on disk, so kopf asks for the present one that often."""
