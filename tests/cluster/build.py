@@ -19,6 +19,7 @@ Program = tuple[str, str, list[str]]
 """The name of a binary, the package it is compiled from, and build tags."""
 HELM: Program = ("helm", "helm.sh/helm/v4/cmd/helm", [])
 TOOLS: list[Program] = [("kubectl", ".", ["-tags=clients"]), HELM]
+KIND: list[Program] = [("kind", "sigs.k8s.io/kind", [])]
 EVERYTHING: list[Program] = [("kubernetes", ".", []), HELM]
 
 
@@ -36,7 +37,7 @@ def ensure_tools(settings: Settings) -> None:
 def tools_and_kind(settings: Settings) -> None:
     """Make `kubectl`, `helm` and `kind`."""
     tools(settings)
-    _make(settings, "kind", [("kind", "sigs.k8s.io/kind", [])])
+    _make(settings, "kind", KIND)
 
 
 def everything(settings: Settings) -> None:

@@ -6,6 +6,7 @@ keeps the kubelet from starting it again. Kubelet and containerd are services of
 
 import shutil
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 from tests.cluster import build, builders, configs, containers
@@ -40,7 +41,7 @@ class KindCluster(Cluster):
         if not self._created.exists():
             self._create()
         for node in self.nodes:
-            run([self._engine(), "start", node])
+            run([self._engine, "start", node])
         write(self.kubeconfig, self._kind("get", "kubeconfig", f"--name={self.settings.id}"), mode=0o600)
         self.kubectl("config", "rename-context", f"kind-{self.settings.id}", CONTEXT)
         for name in self.components():
@@ -141,9 +142,10 @@ class KindCluster(Cluster):
     def _kind(self, *words: str) -> str:
         """Run kind where its configuration's relative paths lead to, and away from the person's kubeconfig."""
         self.settings.config.mkdir(parents=True, exist_ok=True)
-        env = {"KIND_EXPERIMENTAL_PROVIDER": self._engine(), "KUBECONFIG": str(self.kubeconfig)}
+        env = {"KIND_EXPERIMENTAL_PROVIDER": self._engine, "KUBECONFIG": str(self.kubeconfig)}
         return run([self.settings.bin / "kind", *words], env=env, cwd=self.settings.config, seconds=900)
 
+    @cached_property
     def _engine(self) -> str:
         found = builders.engine()
         if found is None:
@@ -151,10 +153,10 @@ class KindCluster(Cluster):
         return found
 
     def _exec(self, node: str, *words: str) -> str:
-        return run([self._engine(), "exec", node, *words], seconds=120)
+        return run([self._engine, "exec", node, *words], seconds=120)
 
     def _ctr(self, node: str) -> list[str]:
-        return [self._engine(), "exec", node, "ctr", "--namespace", "k8s.io"]
+        return [self._engine, "exec", node, "ctr", "--namespace", "k8s.io"]
 
     def _place(self, name: str) -> tuple[str, str]:
         """The node that a component runs on, and its program's name there."""
