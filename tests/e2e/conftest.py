@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.support.client import Api, kubeconfig_path
 from tests.e2e.support.rules import Bench, Rules, installed_copy
+from tests.e2e.support.tasks import Lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,6 +61,21 @@ def new_namespace(api: Api, request: pytest.FixtureRequest) -> Iterator[Callable
 def namespace(new_namespace: Callable[[], str]) -> str:
     """Name of a fresh namespace."""
     return new_namespace()
+
+
+@pytest.fixture(scope="session")
+def operator(api: Api) -> str:
+    """Make sure that the operator is there, and return its Deployment's namespace."""
+    found = api.find("Deployment", "longtask-operator", "longtask-system")
+    if found is None or not found["status"].get("availableReplicas"):
+        pytest.fail("the operator is not installed in this cluster: make image deploy", pytrace=False)
+    return "longtask-system"
+
+
+@pytest.fixture
+def lab(api: Api, namespace: str, kubeconfig: Path, operator: str) -> Lab:  # noqa: ARG001 - must be there
+    """Make a namespace with the programs, a volume, and a pod that reads it."""
+    return Lab(api, namespace, kubeconfig).furnish()
 
 
 @pytest.fixture(scope="session")

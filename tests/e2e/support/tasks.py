@@ -6,13 +6,13 @@ It must not know what a test wants to show, and never mends anything: what the c
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.cluster import api as cluster_api
 from tests.e2e.support.client import MERGE, Api, ApiError, Body, wait_for
+from tests.e2e.support.kubectl import kubectl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -231,7 +231,7 @@ class Lab:
 
     api: Api
     namespace: str
-    kubectl_path: str
+    kubeconfig: Path
     _reading: bool = field(default=False, init=False)
 
     def furnish(self) -> Lab:
@@ -246,19 +246,16 @@ class Lab:
         made = self.api.create(body, self.namespace)
         return Handle(self.api, self.namespace, made["metadata"]["name"], made["metadata"]["uid"])
 
-    def kubectl(self, *words: str, stdin: str | None = None, fine: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run kubectl in this namespace; unless `fine` is False, it must succeed."""
-        command = [self.kubectl_path, f"--namespace={self.namespace}", *words]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, check=False)
-        assert not fine or done.returncode == 0, f"kubectl {' '.join(words)}: {done.stdout}{done.stderr}"
-        return done
+    def kubectl(self, *words: str, manifest: Body | None = None) -> str:
+        """Run kubectl in this namespace and return what it printed. Raises RuntimeError with its words."""
+        return kubectl(self.kubeconfig, f"--namespace={self.namespace}", *words, manifest=manifest)
 
     def in_reader(self, *command: str) -> str:
         """Run a command beside the tasks; returns what it printed."""
         if not self._reading:
             self.kubectl("wait", "--for=condition=Ready", f"pod/{READER}", "--timeout=60s")
             self._reading = True
-        return self.kubectl("exec", READER, "--", *command).stdout
+        return self.kubectl("exec", READER, "--", *command)
 
     def lines(self, name: str) -> list[str]:
         """Lines of a file on the volume; none when there is no such file."""
