@@ -60,8 +60,9 @@ def run(
             text=True,
             check=False,
         )
-    except FileNotFoundError as error:
-        raise ClusterError(f"{words[0]} is not installed") from error
+    except OSError as error:
+        reason = "it is not installed" if isinstance(error, FileNotFoundError) and cwd is None else str(error)
+        raise ClusterError(f"{words[0]} could not be run: {reason}") from error
     except subprocess.TimeoutExpired as error:
         raise ClusterError(f"{' '.join(words)}: no end after {seconds} s") from error
     if done.returncode:
