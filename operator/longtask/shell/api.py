@@ -146,7 +146,8 @@ def _translated() -> Iterator[None]:
     """Turn what the HTTP library raises into `Unavailable`."""
     try:
         yield
-    except (aiohttp.ClientError, OSError, ValueError) as error:  # a time-out is an OSError, bad JSON a ValueError
+    # a time-out is an OSError, bad JSON a ValueError, a token file that can't be read just now a ConfigException
+    except (aiohttp.ClientError, OSError, ValueError, ConfigException) as error:
         message = f"no answer from the API server: {type(error).__name__} {error}".rstrip()
         raise Unavailable(message) from error
 
@@ -155,7 +156,7 @@ async def _failure(answer: RESTResponse) -> Exception:
     """The error that a failed answer stands for."""
     try:
         body = json.loads(await answer.read())
-    except (aiohttp.ClientError, ValueError):
+    except (aiohttp.ClientError, OSError, ValueError):
         body = {}
     return api_error(
         answer.status, body if isinstance(body, dict) else {}, retry_after=answer.headers.get("Retry-After")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from longtask.api import names
-from longtask.shell.errors import Conflict, Missing
+from longtask.shell.errors import Conflict, Missing, NotServed
 from longtask.shell.slim import event_trouble, node_is_ready, pod_record
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ JOBS_PATH = "/apis/batch/v1/jobs"
 PODS_PATH = "/api/v1/pods"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+_POLICIES = "validatingadmissionpolicies"
+_BINDINGS = "validatingadmissionpolicybindings"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,14 +51,13 @@ class Cluster:
             body = await self.api.get(_task_path(namespace, name))
         except Missing:
             return None
-        self.tasks.apply(body)
+        self.tasks.update(body)
         return body
 
     async def patch_status(self, task: ObservedTask, operations: list[Json]) -> None:
         """Apply a JSON patch to the task's status."""
-        self.tasks.apply(
-            await self.api.patch(f"{_task_path(task.namespace, task.name)}/status", operations, "json-patch")
-        )
+        path = f"{_task_path(task.namespace, task.name)}/status"
+        self.tasks.update(await self.api.patch(path, operations, "json-patch"))
 
     async def create_job(self, manifest: Json) -> None:
         """Create a Job; a misspelt field is an error, not ignored."""
@@ -83,17 +84,21 @@ class Cluster:
         try:
             answer = await self.api.delete(_job_path(namespace, action.name), options)
         except Missing:
-            return
-        if answer.get("kind") == "Job":
-            self.jobs.apply(answer)
+            self.jobs.forget(namespace, action.name, action.uid)
+        else:
+            if answer.get("kind") == "Job":
+                self.jobs.apply(answer)
 
     async def delete_pod(self, namespace: str, action: DeletePod) -> None:
         """Delete a pod, if it is still that one; at once and unconfirmed if forced. Nothing happens if it is gone."""
         options = _delete_options(action.uid) | ({"gracePeriodSeconds": 0} if action.force else {})
         try:
-            await self.api.delete(f"/api/v1/namespaces/{namespace}/pods/{action.name}", options)
+            answer = await self.api.delete(f"/api/v1/namespaces/{namespace}/pods/{action.name}", options)
         except Missing:
-            return
+            self.pods.forget(namespace, action.name, action.uid)
+        else:
+            if answer.get("kind") == "Pod":
+                self.pods.apply(answer)
 
     async def list_pods(self, selector: str, namespace: str | None = None) -> list[ObservedPod]:
         """Pods by label as they are now, to the last page; of all namespaces without one."""
@@ -130,14 +135,24 @@ class Cluster:
                 return  # somebody was quicker
 
     async def missing_guards(self) -> list[str]:
-        """Admission policies and bindings that are not there: without each of them, workers could write anything."""
+        """What is not there of the resource, the admission policies and bindings that do refuse.
+
+        Without the resource there is nothing to do; without each of the others, workers could write anything.
+        """
         missing = []
-        for kind in ("validatingadmissionpolicies", "validatingadmissionpolicybindings"):
+        try:
+            await self.api.get(TASKS_PATH, {"limit": "1"})
+        except (NotServed, Missing):
+            missing.append(f"customresourcedefinitions/{names.CRD_NAME}")
+        for kind in (_POLICIES, _BINDINGS):
             for name in (names.STATUS_POLICY, names.TEMPLATE_POLICY):
                 try:
-                    await self.api.get(f"{_ADMISSION}/{kind}/{name}")
+                    guard = await self.api.get(f"{_ADMISSION}/{kind}/{name}")
                 except Missing:
                     missing.append(f"{kind}/{name}")
+                else:
+                    if kind == _BINDINGS and "Deny" not in guard["spec"].get("validationActions", ()):
+                        missing.append(f"{kind}/{name} with validationActions: [Deny]")
         return missing
 
     async def post_event(self, namespace: str, event: Json) -> None:

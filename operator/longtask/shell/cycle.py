@@ -12,7 +12,7 @@ from longtask.core.actions import Outcome, Question, WriteStatus
 from longtask.core.observed import Observed
 from longtask.core.reconcile import reconcile
 from longtask.shell.announce import event, warning
-from longtask.shell.errors import ApiError, Outdated, Throttled
+from longtask.shell.errors import ApiError, Outdated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,9 @@ _log = logging.getLogger(__name__)
 
 _MOST_QUESTIONS = len(Question)
 """Each question is asked at most once in a cycle: an answer is part of the next snapshot."""
+
+_UNSEEN_SECONDS = 1.0
+"""How soon to look again after actions of which nothing shows in memory."""
 
 
 def utc_now() -> datetime:
@@ -67,14 +70,13 @@ class Cycle:
         try:
             await self.once(uid)
         except Outdated as outdated:
-            _log.debug("looking again", extra={"task_uid": uid, "why": str(outdated)})
+            _log.debug("looking again", extra={**self._named(uid), "why": str(outdated)})
             self._queue.add_after_failure(uid)
         except ApiError as error:
-            pause = error.retry_after if isinstance(error, Throttled) else 0.0
-            _log.warning("trying again: %s", error, extra={"task_uid": uid})
-            self._queue.add_after_failure(uid, at_least=pause)
+            _log.warning("trying again: %s", error, extra=self._named(uid))
+            self._queue.add_after_failure(uid, at_least=error.retry_after)
         except Exception:  # noqa: BLE001  a bug must not take the other tasks along
-            _log.exception("unexpected error, trying again", extra={"task_uid": uid})
+            _log.exception("unexpected error, trying again", extra=self._named(uid))
             self._queue.add_after_failure(uid, at_least=1.0)
         else:
             self._queue.succeeded(uid)
@@ -93,18 +95,26 @@ class Cycle:
             fresh = self._cluster.tasks.get(uid) or task
             plan = reconcile(replace(self._observe(fresh), refusal=refusal))
             await self._carry_out(fresh, plan)
-        elif plan.actions:
+        elif plan.actions and self._observe(self._cluster.tasks.get(uid) or task, at=observed.now) != observed:
             self._queue.add(uid)  # our own writes are in memory already: see what is next
+        elif plan.actions:
+            self._queue.add_after(uid, _UNSEEN_SECONDS)  # nothing shows of them yet: not again at once
         if plan.wake_at is not None:
             self._queue.add_after(uid, (plan.wake_at - self._now()).total_seconds())
 
-    def _observe(self, task: ObservedTask) -> Observed:
+    def _observe(self, task: ObservedTask, *, at: datetime | None = None) -> Observed:
+        """The snapshot. What carries the task's UID in another namespace is nobody's business here."""
         return Observed(
             task=task,
-            jobs=self._cluster.jobs.of_task(task.uid),
-            pods=self._cluster.pods.of_task(task.uid),
-            now=self._now(),
+            jobs=tuple(job for job in self._cluster.jobs.of_task(task.uid) if job.namespace == task.namespace),
+            pods=tuple(pod for pod in self._cluster.pods.of_task(task.uid) if pod.namespace == task.namespace),
+            now=at or self._now(),
         )
+
+    def _named(self, uid: str) -> dict[str, str]:
+        """Fields of a log line about a task."""
+        task = self._cluster.tasks.get(uid)
+        return {"task_uid": uid} | ({} if task is None else {"task": f"{task.namespace}/{task.name}"})
 
     async def _decide(self, observed: Observed) -> Plan:
         plan = reconcile(observed)

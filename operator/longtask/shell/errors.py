@@ -9,8 +9,11 @@ ShellError
     ├── Missing            404
     ├── Conflict           409: somebody was there first
     ├── Expired            410: the list or watch must start anew
-    ├── Throttled          429: later, after `retry_after` seconds
+    ├── NotServed          404 without a word of any object: the API server does not know the resource (yet)
     └── Unavailable        401, 5xx, time-out, cut connection: whether a write has happened is not known
+        └── Throttled      429: it has not happened; later
+
+Each may carry `retry_after`, the seconds that the server asked to wait.
 """
 
 from __future__ import annotations
@@ -32,6 +35,9 @@ class Outdated(ShellError):
 
 class ApiError(ShellError):
     """An answer of the API server that is not a success; `status` is 0 where there was no answer at all."""
+
+    retry_after: float = 0.0
+    """Seconds that the server asks to wait; 0 where it says nothing."""
 
     def __init__(self, message: str, *, status: int = 0, details: dict[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -65,6 +71,13 @@ class Expired(ApiError):
     """The resource version is too old: list again."""
 
 
+class NotServed(ApiError):
+    """The resource itself is unknown: its CRD is not installed, or the API server has just started.
+
+    Not to be taken for an object that is gone.
+    """
+
+
 class Unavailable(ApiError):
     """No answer, or none that says what has happened."""
 
@@ -88,11 +101,18 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 }
 
 
+LONGEST_RETRY_AFTER = 60.0
+"""Seconds. A proxy may ask for hours; a task must not stand still for so long because of it."""
+
+
 def api_error(status: int, body: dict[str, Any], *, retry_after: str | None = None) -> ApiError:
-    """Translate an answer (HTTP status, `metav1.Status` body, Retry-After header) into one of ours."""
+    """Translate an answer (HTTP status, `metav1.Status` body or {} for anything else, Retry-After header)."""
     fallback = Unavailable if status >= 500 else Refused
-    message = str(body.get("message") or f"HTTP {status}")
-    error = _BY_STATUS.get(status, fallback)(message, status=status, details=body.get("details"))
-    if isinstance(error, Throttled) and retry_after and retry_after.isdigit():
-        error.retry_after = float(retry_after)
+    kind = NotServed if status == 404 and not body else _BY_STATUS.get(status, fallback)
+    details = body.get("details")
+    details = details if isinstance(details, dict) else {}
+    error = kind(str(body.get("message") or f"HTTP {status}"), status=status, details=details)
+    asked = retry_after or str(details.get("retryAfterSeconds") or "")
+    if asked.isdigit():
+        error.retry_after = min(float(asked), LONGEST_RETRY_AFTER)
     return error

@@ -13,7 +13,7 @@ from longtask.api.names import Reason
 from longtask.core.actions import CreateJob, DeleteJob, DeletePod, SetJobSuspended, WriteStatus
 from longtask.core.job import job_manifest
 from longtask.core.observed import Trouble
-from longtask.shell.errors import Conflict, Forbidden, Missing, Outdated, Refused
+from longtask.shell.errors import ApiError, Conflict, Forbidden, Missing, Outdated, Refused
 from longtask.shell.patch import status_patch
 
 if TYPE_CHECKING:
@@ -29,12 +29,8 @@ class Executor:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._namespaces_with_access: set[str] = set()
-
-    @property
-    def namespaces(self) -> frozenset[str]:
-        """Namespaces in which workers were given access."""
-        return frozenset(self._namespaces_with_access)
+        self._access_seen_for: dict[str, str] = {}
+        """By namespace: UID of a task for which workers' access was there. While it lives, so does the namespace."""
 
     async def execute(self, task: ObservedTask, action: Action) -> Trouble | None:
         """Carry it out. The result is what the API server refused, in its own words; None: it is done."""
@@ -66,11 +62,15 @@ class Executor:
         try:
             await self._cluster.patch_status(task, operations)
         except Missing:
-            self._cluster.tasks.remove(task.uid)
-            raise Outdated("the task is gone") from None
-        except Refused as refusal:  # a `test` of the patch failed, or a rule of the CRD
-            await self._cluster.read_task(task)
-            raise Outdated(f"the status was not as expected: {refusal}") from refusal
+            raise self._gone(task) from None
+        except Forbidden as refusal:
+            raise _not_about_the_job(refusal) from refusal
+        except Refused as refusal:
+            if await self._cluster.read_task(task) is None:
+                raise self._gone(task) from None
+            if refusal.details.get("causes"):  # a rule of the CRD: the words of whoever wrote the rule matter
+                raise _not_about_the_job(refusal) from refusal
+            raise Outdated(f"the status was not as expected: {refusal}") from refusal  # a `test` of the patch
 
     async def _create_job(self, task: ObservedTask, action: CreateJob) -> Trouble | None:
         body = await self._still_wanted(task)
@@ -78,7 +78,7 @@ class Executor:
             body, attempt=action.attempt, failures_before=action.failures_before, backoff_limit=action.backoff_limit
         )
         try:
-            await self._ensure_access(task.namespace)
+            await self._ensure_access(task)
             await self._cluster.create_job(manifest)
         except Conflict:
             return await self._look_at_namesake(task, action.name)
@@ -105,8 +105,7 @@ class Executor:
         """The task, read live: nothing is started for one that is gone or has been changed meanwhile."""
         body = await self._cluster.read_task(task)
         if body is None:
-            self._cluster.tasks.remove(task.uid)
-            raise Outdated("the task is gone")
+            raise self._gone(task)
         spec, metadata = body["spec"], body["metadata"]
         if "deletionTimestamp" in metadata or spec["desiredState"] != DesiredState.RUN:
             raise Outdated("the task is not to run any more")
@@ -114,10 +113,16 @@ class Executor:
             raise Outdated("the task was changed")
         return body
 
-    async def _ensure_access(self, namespace: str) -> None:
-        if namespace not in self._namespaces_with_access:
-            await self._cluster.ensure_worker_access(namespace)
-            self._namespaces_with_access.add(namespace)
+    def _gone(self, task: ObservedTask) -> Outdated:
+        self._cluster.tasks.remove(task.uid)
+        return Outdated("the task is gone")
+
+    async def _ensure_access(self, task: ObservedTask) -> None:
+        """Once for a namespace; again if it may have been deleted and made anew since."""
+        seen_for = self._access_seen_for.get(task.namespace)
+        if seen_for is None or self._cluster.tasks.get(seen_for) is None:
+            await self._cluster.ensure_worker_access(task.namespace)
+            self._access_seen_for[task.namespace] = task.uid
 
     async def _look_at_namesake(self, task: ObservedTask, name: str) -> Trouble | None:
         """A Job of that name exists: ours, from a write whose answer was lost, or one that is left alone."""
@@ -130,6 +135,11 @@ class Executor:
             return None
         message = f"Job {name} exists and does not belong to this task: delete it if it is not needed"
         return Trouble(reason=Reason.NAME_TAKEN, message=message, only_a_person_can_help=True)
+
+
+def _not_about_the_job(refusal: Refused) -> ApiError:
+    """A status that can't be written can't tell the user so, either: this is for the log, and to try again."""
+    return ApiError(f"the status can't be written: {refusal}", status=refusal.status, details=refusal.details)
 
 
 _REFUSED_TO = {CreateJob: "create the Job", DeleteJob: "delete the Job", DeletePod: "delete the pod"}

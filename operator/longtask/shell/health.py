@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from longtask.shell.errors import Misconfigured
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 
 @asynccontextmanager
 async def serve_health(port: int, *, ready: Callable[[], bool]) -> AsyncIterator[None]:
-    """Answer on the port while inside the block; port 0: don't."""
+    """Answer on the port while inside the block; port 0: don't. Raises `Misconfigured` if the port is taken."""
     if port == 0:
         yield
         return
@@ -26,7 +28,11 @@ async def serve_health(port: int, *, ready: Callable[[], bool]) -> AsyncIterator
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, port=port).start()
+        try:
+            await web.TCPSite(runner, port=port).start()
+        except OSError as error:
+            message = f"can't answer health checks on port {port}: {error}; set LONGTASK_HEALTH_PORT to another one"
+            raise Misconfigured(message) from error
         yield
     finally:
         await runner.cleanup()

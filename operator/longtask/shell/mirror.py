@@ -76,8 +76,9 @@ class Mirror(Generic[R]):
         self._idle_seconds = idle_seconds
         self._longest_backoff = longest_backoff
         self._records: dict[tuple[str, str], R] = {}
-        self._by_task: dict[str, dict[str, R]] = {}
+        self._by_task: dict[str, dict[tuple[str, str], R]] = {}
         self._version = "0"
+        self._failures = 0
         self.synced = asyncio.Event()
 
     def of_task(self, uid: str) -> tuple[R, ...]:
@@ -89,29 +90,39 @@ class Mirror(Generic[R]):
 
     def apply(self, item: dict[str, Any]) -> None:
         """Take in an object as the server answered it to a write of ours."""
-        record = self._parse(item)
-        if record is None:
-            return
-        known = self._records.get((record.namespace, record.name))
-        if known is None and not newer(record.resource_version, self._version):
-            return  # the watch is past it already: it has come and gone
-        self._put(record)
+        for record in self._parsed([item]):
+            known = self._records.get((record.namespace, record.name))
+            if known is None and not newer(record.resource_version, self._version):
+                return  # the watch is past it already: it has come and gone
+            self._put(record)
+
+    def forget(self, namespace: str, name: str, uid: str) -> None:
+        """Drop a record of what the server says is gone, without waiting for the watch to say so."""
+        known = self._records.get((namespace, name))
+        if known is not None and known.uid == uid:
+            self._drop(known)
 
     async def run(self) -> None:
         """Follow the server until cancelled."""
-        failures = 0
         while True:
+            pause = 0.0
             try:
                 await self._list()
-                failures = 0
                 await self._watch()
             except Expired:
                 _log.info("%s: watch expired, listing again", self._path)
             except ApiError as error:
-                failures += 1
                 _log.warning("%s: %s; listing again", self._path, error)
-                pause = min(self._longest_backoff, 0.1 * 2 ** min(failures, 20))
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  jitter
+                pause = error.retry_after
+            except Exception:  # noqa: BLE001  an answer that makes no sense must not end the operator
+                _log.exception("%s: unexpected error; listing again", self._path)
+            self._failures += 1
+            await self._rest(at_least=pause)
+
+    async def _rest(self, *, at_least: float = 0.0) -> None:
+        """Pause for longer and longer as long as no watch brings anything."""
+        pause = min(self._longest_backoff, 0.1 * 2 ** min(self._failures, 20))
+        await asyncio.sleep(max(at_least, pause * random.uniform(0.5, 1.0)))  # noqa: S311  jitter
 
     async def _list(self) -> None:
         """Replace everything by what is there now; what has vanished meanwhile counts as deleted."""
@@ -123,7 +134,7 @@ class Mirror(Generic[R]):
                 seen[record.namespace, record.name] = record
         for key, known in list(self._records.items()):
             if key not in seen and not newer(known.resource_version, version):
-                self._remove(known)
+                self._drop(known)
         for record in seen.values():
             self._put(record)
         self._version = version
@@ -138,8 +149,14 @@ class Mirror(Generic[R]):
                 "allowWatchBookmarks": "true",
                 "timeoutSeconds": str(_SERVER_SECONDS),
             }
+            brought = False
             async for event in self._source.watch(self._path, query, idle_seconds=self._idle_seconds):
                 self._take(event)
+                brought = True
+                self._failures = 0
+            if not brought:  # a watch that ends at once, again and again, must not become a busy loop
+                self._failures += 1
+                await self._rest()
 
     def _take(self, event: dict[str, Any]) -> None:
         kind, item = event.get("type"), event.get("object") or {}
@@ -147,15 +164,35 @@ class Mirror(Generic[R]):
             message = str(item.get("message", item))
             raise Expired(message, status=410) if item.get("code") == 410 else Unavailable(message)
         if kind in ("ADDED", "MODIFIED", "DELETED"):
-            for record in self._parsed([item]):
-                self._remove(record) if kind == "DELETED" else self._put(record)
+            self._take_object(item, gone=kind == "DELETED")
         elif kind != "BOOKMARK":
             message = f"an event of unknown type {kind!r}"
             raise Unavailable(message)
         self._version = item["metadata"]["resourceVersion"]
 
+    def _take_object(self, item: dict[str, Any], *, gone: bool) -> None:
+        metadata = item["metadata"]
+        known = self._records.get((metadata.get("namespace", ""), metadata["name"]))
+        if gone:
+            if known is not None and not newer(known.resource_version, metadata["resourceVersion"]):
+                self._drop(known)
+            return
+        record = next(iter(self._parsed([item])), None)
+        if record is not None:
+            self._put(record)
+        elif known is not None and newer(metadata["resourceVersion"], known.resource_version):
+            self._drop(known)  # ours no more: somebody took its owner or its labels away
+
     def _parsed(self, items: Iterable[dict[str, Any]]) -> Iterable[R]:
-        return (record for item in items if (record := self._parse(item)) is not None)
+        """Records of what is ours. An object that can't be read is told of, and is no reason to miss the others."""
+        for item in items:
+            try:
+                record = self._parse(item)
+            except Exception:  # noqa: BLE001  whatever it is, it is this object's alone
+                _log.exception("%s: unreadable object", self._path, extra={"object": object_name(item)})
+                continue
+            if record is not None:
+                yield record
 
     def _put(self, record: R) -> None:
         key = (record.namespace, record.name)
@@ -163,19 +200,22 @@ class Mirror(Generic[R]):
         if known is not None and not newer(record.resource_version, known.resource_version):
             return
         if known is not None and known.task_uid != record.task_uid:
-            self._remove(known)
+            self._drop(known)
         self._records[key] = record
-        self._by_task.setdefault(record.task_uid, {})[record.name] = record
+        self._by_task.setdefault(record.task_uid, {})[key] = record
         self._changed(record.task_uid)
 
-    def _remove(self, record: R) -> None:
-        key = (record.namespace, record.name)
-        known = self._records.get(key)
-        if known is None or newer(known.resource_version, record.resource_version):
-            return
+    def _drop(self, known: R) -> None:
+        key = (known.namespace, known.name)
         del self._records[key]
         of_task = self._by_task[known.task_uid]
-        del of_task[known.name]
+        del of_task[key]
         if not of_task:
             del self._by_task[known.task_uid]
         self._changed(known.task_uid)
+
+
+def object_name(item: Mapping[str, Any]) -> str:
+    """Namespace and name of whatever this is, for the log."""
+    metadata = item.get("metadata") or {}
+    return f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"

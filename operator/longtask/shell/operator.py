@@ -1,7 +1,8 @@
 """The composition: settings, door, copies, queue, workers and kopf's stream, started together and stopped together.
 
 kopf ends when its stream meets an error that it holds for fatal. Then everything is started anew after a pause: with no
-state but copies of the server's, that is safe at any moment.
+state but copies of the server's, that is safe at any moment. Signals are listened to here, in every phase of a life:
+kopf does so only while it runs, and the first process of a container ignores a signal that nobody listens to.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from contextlib import AsyncExitStack
+import signal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import kopf
@@ -25,7 +26,7 @@ from longtask.shell.mirror import Mirror
 from longtask.shell.prover import Prover
 from longtask.shell.slim import job_record, pod_record
 from longtask.shell.stream import IDENTITY, kopf_settings, task_registry
-from longtask.shell.sweep import Sweep, require_guards
+from longtask.shell.sweep import StreamDead, Sweep, require_guards
 from longtask.shell.tasks import TaskStore
 from longtask.shell.workqueue import WorkQueue
 
@@ -45,31 +46,55 @@ _GUARD_PATIENCE = 30.0
 
 
 async def run_operator(settings: Settings, configuration: Configuration | None = None) -> None:
-    """Run until a signal ends it. Raises `Misconfigured` if it can't work here at all."""
+    """Run until SIGTERM or SIGINT ends it. Raises `Misconfigured` if it can't work here at all."""
+    stop = asyncio.Event()
+    listen(stop)
     configuration = configuration or await load_configuration()
-    failures = 0
-    while True:
-        began = asyncio.get_running_loop().time()
-        try:
-            await Operator(settings, configuration).run()
-        except Misconfigured:
-            raise
-        except Exception as error:  # noqa: BLE001  whatever it is, the next life may be luckier
-            lasted = asyncio.get_running_loop().time() - began
-            failures = 0 if lasted > settings.backoff_seconds else failures + 1
-            pause = min(settings.backoff_seconds, 0.5 * 2 ** min(failures, 20)) * random.uniform(0.5, 1.0)  # noqa: S311
-            _log.warning("starting anew in %.1f s after: %s %s", pause, type(error).__name__, error, exc_info=error)
-            await asyncio.sleep(pause)
-        else:
-            return
+    lives = Lives(settings, configuration, stop)
+    async with serve_health(settings.health_port, ready=lambda: lives.is_ready):
+        await _first_of(lives.run(), stop.wait())
+
+
+class Lives:
+    """One life of all parts after another."""
+
+    def __init__(self, settings: Settings, configuration: Configuration, stop: asyncio.Event) -> None:
+        self._settings = settings
+        self._configuration = configuration
+        self._stop = stop
+        self._life: Operator | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the present life has begun to decide."""
+        return self._life is not None and self._life.is_ready
+
+    async def run(self) -> None:
+        """Live on until cancelled. Raises `Misconfigured`."""
+        failures = 0
+        while True:
+            began = asyncio.get_running_loop().time()
+            self._life = Operator(self._settings, self._configuration, self._stop)
+            try:
+                await self._life.run()
+            except Misconfigured:
+                raise
+            except Exception as error:  # noqa: BLE001  whatever it is, the next life may be luckier
+                self._life = None
+                lasted = asyncio.get_running_loop().time() - began
+                failures = 0 if lasted > self._settings.backoff_seconds else failures + 1
+                pause = min(self._settings.backoff_seconds, 0.5 * 2 ** min(failures, 20)) * random.uniform(0.5, 1.0)  # noqa: S311
+                _log.warning("starting anew in %.1f s after: %s %s", pause, type(error).__name__, error, exc_info=error)
+                await asyncio.sleep(pause)
 
 
 class Operator:
     """One life of all the parts."""
 
-    def __init__(self, settings: Settings, configuration: Configuration) -> None:
+    def __init__(self, settings: Settings, configuration: Configuration, stop: asyncio.Event) -> None:
         self._settings = settings
         self._configuration = configuration
+        self._stop = stop
         self._api = Api(configuration, request_seconds=settings.request_seconds)
         self._queue = WorkQueue(longest_backoff=settings.backoff_seconds)
         self._tasks = TaskStore(self._queue.add)
@@ -79,34 +104,19 @@ class Operator:
         self._executor = Executor(self._cluster)
 
     async def run(self) -> None:
-        """Run until a signal; raises what made one of the parts give up."""
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(self._api.close)
-            await stack.enter_async_context(serve_health(self._settings.health_port, ready=self._is_ready))
-            await self._wait_for_guards()
-            await self._run_parts()
-
-    async def _run_parts(self) -> None:
-        """Run all parts until the first ends, and raise what it raised. Only the stream ends well: at a signal.
-
-        kopf cancels every task that was created after its own start, so ours are created before.
-        """
-        parts = {asyncio.create_task(part, name=name) for name, part in self._parts().items()}
-        parts.add(asyncio.create_task(self._stream(), name="stream"))
+        """Run until cancelled; raises what made one of the parts give up."""
         try:
-            ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+            await self._wait_for_guards()
+            # kopf cancels every task that was created after its own start, so ours are created before: its is the last
+            await _first_of(*self._parts(), self._stream())
         finally:
-            for part in parts:
-                part.cancel()
-            await asyncio.gather(*parts, return_exceptions=True)
-        for part in ended:
-            part.result()
+            await self._api.close()
 
-    def _parts(self) -> dict[str, Coroutine[None, None, None]]:
-        sweep = Sweep(self._cluster, self._executor, self._settings.sweep_seconds)
+    def _parts(self) -> list[Coroutine[None, None, None]]:
+        sweep = Sweep(self._cluster, self._settings.sweep_seconds)
         cycle = Cycle(self._cluster, self._executor, Prover(self._cluster.list_pods), self._queue)
-        workers = {f"worker {n}": self._work(cycle) for n in range(self._settings.workers)}
-        return {"jobs": self._jobs.run(), "pods": self._pods.run(), "sweep": sweep.run(), **workers}
+        workers = [self._work(cycle) for _ in range(self._settings.workers)]
+        return [self._jobs.run(), self._pods.run(), sweep.run(), *workers]
 
     async def _work(self, cycle: Cycle) -> None:
         """Decide nothing before both copies are full: what is not known would look like what is not there."""
@@ -115,13 +125,18 @@ class Operator:
         await cycle.run()
 
     async def _stream(self) -> None:
-        await kopf.operator(
+        """Run kopf, which has no reason to end but a failure, and give it back the signals no more than necessary."""
+        others = asyncio.all_tasks()
+        tasks = await kopf.spawn_tasks(
             registry=task_registry(self._tasks, self._configuration),
             settings=kopf_settings(self._settings),
             identity=IDENTITY,
             clusterwide=True,
             standalone=True,
         )
+        listen(self._stop)
+        await kopf.run_tasks(tasks, ignored=others)
+        raise StreamDead("kopf has ended the stream of tasks")
 
     async def _wait_for_guards(self) -> None:
         """Give an installation in progress a moment to bring the policies; then refuse to work without them."""
@@ -140,7 +155,9 @@ class Operator:
                 return
             await asyncio.sleep(1)
 
-    def _is_ready(self) -> bool:
+    @property
+    def is_ready(self) -> bool:
+        """Whether both copies are full, so that decisions are made."""
         return self._jobs.synced.is_set() and self._pods.synced.is_set()
 
     def _mirror(self, path: str, parse: Callable[[dict[str, Any]], R | None]) -> Mirror[R]:
@@ -152,3 +169,23 @@ class Operator:
             idle_seconds=self._settings.watch_idle_seconds,
             longest_backoff=self._settings.backoff_seconds,
         )
+
+
+def listen(stop: asyncio.Event) -> None:
+    """Have SIGTERM and SIGINT set the event, whoever listened to them before."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
+async def _first_of(*parts: Coroutine[None, None, object]) -> None:
+    """Run all parts until the first ends, end the others, and raise what it raised."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in ended:
+        task.result()

@@ -11,7 +11,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from longtask.api import names
-from longtask.shell.errors import Expired
+from longtask.shell.errors import Expired, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from longtask.core.observed import ObservedPod, ObservedTask
 
     ListPods = Callable[[str, str | None], Awaitable[list[ObservedPod]]]
+    _Waiting = tuple[ObservedTask, asyncio.Future[tuple[ObservedPod, ...]]]
 
 _BY_UID = 16
 """Up to so many tasks are asked for by their UIDs; for more, all pods of all tasks are listed."""
@@ -29,7 +30,7 @@ class Prover:
 
     def __init__(self, list_pods: ListPods) -> None:
         self._list_pods = list_pods
-        self._waiting: list[tuple[ObservedTask, asyncio.Future[tuple[ObservedPod, ...]]]] = []
+        self._waiting: list[_Waiting] = []
         self._running: asyncio.Task[None] | None = None
 
     async def pods_of(self, task: ObservedTask) -> tuple[ObservedPod, ...]:
@@ -45,18 +46,18 @@ class Prover:
             served, self._waiting = self._waiting, []
             try:
                 found = await self._ask([task for task, _ in served])
-            except BaseException as error:
-                for _, answer in served:
+            except Exception as error:  # noqa: BLE001  it is raised where it is waited for
+                _fail(served, error)
+            except BaseException:  # whoever waits is not cancelled, too: kopf ends every task that it does not know
+                _fail(served + self._waiting, Unavailable("the list of pods was cut short"))
+                self._waiting = []
+                raise
+            else:
+                for task, answer in served:
                     if not answer.done():
-                        answer.set_exception(error) if isinstance(error, Exception) else answer.cancel()
-                if not isinstance(error, Exception):
-                    raise
-                continue
-            for task, answer in served:
-                if not answer.done():
-                    answer.set_result(tuple(found[task.uid]))
+                        answer.set_result(tuple(found[task.namespace, task.uid]))
 
-    async def _ask(self, tasks: list[ObservedTask]) -> dict[str, list[ObservedPod]]:
+    async def _ask(self, tasks: list[ObservedTask]) -> dict[tuple[str, str], list[ObservedPod]]:
         selector = names.LABEL_TASK_UID
         if len(tasks) <= _BY_UID:
             selector = f"{selector} in ({','.join(sorted({task.uid for task in tasks}))})"
@@ -66,7 +67,13 @@ class Prover:
             pods = await self._list_pods(selector, namespace)
         except Expired:  # the pages outlived the version that they were of: once more from the start
             pods = await self._list_pods(selector, namespace)
-        by_task: dict[str, list[ObservedPod]] = defaultdict(list)
+        by_task: dict[tuple[str, str], list[ObservedPod]] = defaultdict(list)
         for pod in pods:
-            by_task[pod.task_uid].append(pod)
+            by_task[pod.namespace, pod.task_uid].append(pod)
         return by_task
+
+
+def _fail(served: list[_Waiting], error: Exception) -> None:
+    for _, answer in served:
+        if not answer.done():
+            answer.set_exception(error)

@@ -17,7 +17,7 @@ _PREFIX = "LONGTASK_"
 class Settings(BaseModel):
     """Each field is the variable `LONGTASK_<NAME>`; times are in seconds."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"
@@ -31,7 +31,7 @@ class Settings(BaseModel):
     """A watch without even a bookmark for that long is dead: the API server sends one every minute."""
     sweep_seconds: float = Field(default=300, gt=0)
     """How often the tasks in memory are compared with those on the server."""
-    backoff_seconds: float = Field(default=30, gt=0)
+    backoff_seconds: float = Field(default=15, gt=0)
     """The longest pause between two tries of what failed."""
 
     @classmethod

@@ -1,6 +1,7 @@
 """From raw objects to the records that the decision reads: parsed once, at the edge, and nothing kept beyond them.
 
-None means "not an object of ours": a label is no proof, so owner and name are looked at, too.
+None means "not an object of ours": a label is no proof, so owner and name are looked at, too. Whatever users and pods
+may write is read without failing, and a pod of which not everything is understood counts as one that runs.
 """
 
 from __future__ import annotations
@@ -8,8 +9,6 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
 
 from longtask.api import names
 from longtask.api.longtask import LongTask
@@ -19,6 +18,8 @@ from longtask.core.observed import JobOutcome, ObservedJob, ObservedPod, Observe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from longtask.api.longtask import LongTaskStatus
 
 Json = dict[str, Any]
 
@@ -45,12 +46,13 @@ _WAITING = {
 """What the kubelet says of containers that will not start by themselves."""
 
 
-def task_record(body: Mapping[str, Any]) -> ObservedTask | None:
-    """The record of a LongTask. None for one that our CRD would not have let in."""
-    try:
-        task = LongTask.from_body(body)
-    except ValidationError:
-        return None
+_LONGEST_GRACE = timedelta(days=36500)
+"""A pod may ask for more than Python can count."""
+
+
+def task_record(body: Mapping[str, Any]) -> ObservedTask:
+    """The record of a LongTask. Raises `pydantic.ValidationError` for one that our CRD would not have let in."""
+    task = LongTask.from_body(body)
     metadata, spec = task.metadata, task.spec
     template_labels = ((spec.template.get("metadata") or {}).get("labels")) or {}
     return ObservedTask(
@@ -65,8 +67,19 @@ def task_record(body: Mapping[str, Any]) -> ObservedTask | None:
         template_hash=template_hash(spec.template),
         secrets_inline=secrets_inline(spec.template),
         queue=metadata.labels.get(names.LABEL_KUEUE_QUEUE) or template_labels.get(names.LABEL_KUEUE_QUEUE),
-        status=task.status,
+        status=_without_data(task.status),
     )
+
+
+def _without_data(status: LongTaskStatus) -> LongTaskStatus:
+    """The status without the saved data, of which only the worker reads more than whether there is any.
+
+    Up to 32 KiB a task would fill the operator's memory.
+    """
+    checkpoint = status.checkpoint
+    if checkpoint is None or len(checkpoint.data) <= 1:
+        return status
+    return status.model_copy(update={"checkpoint": checkpoint.model_copy(update={"data": checkpoint.data[:1]})})
 
 
 def job_record(body: Json) -> ObservedJob | None:
@@ -125,10 +138,10 @@ def pod_record(body: Json) -> ObservedPod | None:
         task_uid=task_uid,
         owner_uid=None if owner is None else owner["uid"],
         attempt=int(named.group(1)),
-        phase=PodPhase(status.get("phase") or "Pending"),
+        phase=_phase(status.get("phase") or "Pending"),
         node=spec.get("nodeName"),
         deletion_time=_time(metadata.get("deletionTimestamp")),
-        deletion_grace=timedelta(seconds=metadata.get("deletionGracePeriodSeconds") or 0),
+        deletion_grace=_grace(metadata.get("deletionGracePeriodSeconds") or 0),
         disrupted=any(c["type"] == "DisruptionTarget" and _true(c) for c in status.get("conditions") or ()),
         worker_started="running" in state,
         ended=_time(ended.get("finishedAt")),
@@ -181,8 +194,21 @@ def _true(condition: Json | None) -> bool:
     return condition is not None and condition.get("status") == "True"
 
 
+def _phase(word: str) -> PodPhase:
+    """A phase that we don't know is one that may be active."""
+    return PodPhase(word) if word in PodPhase.__members__.values() else PodPhase.UNKNOWN
+
+
+def _grace(seconds: float) -> timedelta:
+    return min(_LONGEST_GRACE, timedelta(seconds=min(seconds, _LONGEST_GRACE.total_seconds())))
+
+
 def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    """The time, or None where there is none that Python can hold."""
+    try:
+        return None if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _required_time(text: str) -> datetime:

@@ -1,4 +1,4 @@
-"""kopf, for what it is good at: login, the process's signals, and the stream of LongTasks through one event handler.
+"""kopf, for what it is good at: login, and the stream of LongTasks through one event handler.
 
 No change handlers, timers, daemons, indices or finalizers: with an event handler alone, kopf writes nothing (a test
 holds that). The storages below write nothing even if somebody adds one.
@@ -70,7 +70,7 @@ def kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     result.posting.enabled = False
     result.scanning.disabled = True
     result.peering.standalone = True
-    result.process.ultimate_exiting_timeout = 25
+    result.process.ultimate_exiting_timeout = None  # it would kill the process in the midst of its next life
     result.networking.request_timeout = settings.request_seconds
     result.networking.connect_timeout = min(5.0, settings.request_seconds)
     result.networking.error_backoffs = _Endless(settings.backoff_seconds)

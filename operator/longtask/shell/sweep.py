@@ -13,19 +13,21 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from longtask.api.longtask import State
 from longtask.shell.cluster import TASKS_PATH
-from longtask.shell.errors import ApiError, Misconfigured, ShellError
+from longtask.shell.errors import ApiError, Misconfigured, Missing, Refused, ShellError
 from longtask.shell.mirror import newer
 
 if TYPE_CHECKING:
     from longtask.shell.cluster import Cluster
-    from longtask.shell.execute import Executor
 
 _log = logging.getLogger(__name__)
 
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _GRACE_SECONDS = 10.0
 """How long the stream may lag behind a list before that counts as missed."""
+
+_OVER = (State.COMPLETE, State.TERMINATED)
 
 
 class StreamDead(ShellError):
@@ -37,7 +39,6 @@ class Sweep:
     """One loop over one cluster."""
 
     cluster: Cluster
-    executor: Executor
     seconds: float
     missed_in_a_row: int = 0
 
@@ -53,8 +54,7 @@ class Sweep:
     async def once(self) -> None:
         """Compare once and mend."""
         await require_guards(self.cluster)
-        for namespace in self.executor.namespaces:
-            await self.cluster.ensure_worker_access(namespace)
+        await self._give_access_back()
         missed = await self._missed()
         if missed:
             await asyncio.sleep(_GRACE_SECONDS)
@@ -66,6 +66,17 @@ class Sweep:
         if self.missed_in_a_row >= 2:
             message = "the stream of tasks has missed changes twice in a row"
             raise StreamDead(message)
+
+    async def _give_access_back(self) -> None:
+        """Where tasks may run. That one namespace is being deleted, or refuses it, is no reason to skip the rest."""
+        at_work = {
+            task.namespace for task in self.cluster.tasks if not task.deleting and task.status.state not in _OVER
+        }
+        for namespace in sorted(at_work):
+            try:
+                await self.cluster.ensure_worker_access(namespace)
+            except (Missing, Refused) as error:
+                _log.warning("workers of a namespace have no access: %s", error, extra={"namespace": namespace})
 
     async def _missed(self) -> list[tuple[str, str, str, str]]:
         """Namespace, name, UID and version of each task that is not in memory as it is on the server."""
@@ -83,11 +94,13 @@ class Sweep:
         return [key for key in listed.values() if self._still_missing(*key)]
 
     def _still_missing(self, _namespace: str, _name: str, uid: str, version: str) -> bool:
-        known = self.cluster.tasks.get(uid)
-        return known is None or newer(version, known.resource_version)
+        known = self.cluster.tasks.version(uid)
+        return known is None or newer(version, known)
 
     async def _mend(self, namespace: str, name: str, uid: str) -> None:
         body = await self.cluster.read_task_named(namespace, name)
+        if body is not None:
+            self.cluster.tasks.apply(body)
         if body is None or body["metadata"]["uid"] != uid:
             self.cluster.tasks.remove(uid)
 
@@ -97,7 +110,8 @@ async def require_guards(cluster: Cluster) -> None:
     missing = await cluster.missing_guards()
     if missing:
         message = (
-            f"missing: {', '.join(missing)}. Without them any pod could change the state of any task, so the operator"
-            " does not work. Install them with the Helm chart, or apply manifests/install.yaml"
+            f"missing: {', '.join(missing)}. Without the resource there is nothing to do, and without its policies any"
+            " pod could change the state of any task, so the operator does not work."
+            " Install them with the Helm chart, or apply manifests/install.yaml"
         )
         raise Misconfigured(message)
