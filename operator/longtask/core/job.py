@@ -32,11 +32,11 @@ def template_hash(template: Mapping[str, Any]) -> str:
 def secrets_inline(template: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of environment variables that look like secrets and have a plain value; sorted, each once."""
     spec = template.get("spec") or {}
-    containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
+    containers = [*_objects(spec.get("containers")), *_objects(spec.get("initContainers"))]
     found = {
         str(env.get("name"))
         for container in containers
-        for env in container.get("env") or ()
+        for env in _objects(container.get("env"))
         if env.get("value") and _SECRET_NAME.search(str(env.get("name", "")))
     }
     return tuple(sorted(found))
@@ -113,11 +113,21 @@ def _prepare_pod(template: dict[str, Any], labels: Mapping[str, str], metadata: 
     for container in containers:
         container.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
     worker = worker_container(containers)
-    worker["env"] = [*(worker.get("env") or ()), *_environment(worker, spec, metadata, attempt)]
+    worker["env"] = _with_more(worker.get("env"), *_environment(worker, spec, metadata, attempt))
     mount = {"name": names.ACCESS_VOLUME, "mountPath": names.ACCESS_MOUNT_PATH, "readOnly": True}
-    worker["volumeMounts"] = [*(worker.get("volumeMounts") or ()), mount]
-    spec["volumes"] = [*(spec.get("volumes") or ()), _access_volume()]
+    worker["volumeMounts"] = _with_more(worker.get("volumeMounts"), mount)
+    spec["volumes"] = _with_more(spec.get("volumes"), _access_volume())
     return str(worker.get("name", ""))
+
+
+def _with_more(written: object, *more: dict[str, Any]) -> object:
+    """What the template says and more. What is no list stays as it was written: the API server refuses it best."""
+    return [*written, *more] if isinstance(written, list) else written or list(more)
+
+
+def _objects(written: object) -> list[dict[str, Any]]:
+    """The objects of what should be a list of objects; nothing else of a template has been looked at by anybody yet."""
+    return [item for item in written if isinstance(item, dict)] if isinstance(written, list) else []
 
 
 def worker_container(containers: list[dict[str, Any]]) -> dict[str, Any]:
@@ -130,7 +140,7 @@ def _environment(
     worker: Mapping[str, Any], spec: Mapping[str, Any], metadata: Mapping[str, Any], attempt: int
 ) -> list[dict[str, Any]]:
     """Variables of the worker protocol; a name that the template sets itself stays as the user wrote it."""
-    own = {env.get("name") for env in worker.get("env") or ()}
+    own = {str(env.get("name")) for env in _objects(worker.get("env"))}
     values = {
         names.ENV_NAMESPACE: metadata["namespace"],
         names.ENV_NAME: metadata["name"],
