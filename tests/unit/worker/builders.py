@@ -5,6 +5,7 @@ It must not know how the worker works inside: what it prints, writes and exits w
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -132,6 +133,11 @@ class Program:
         assert self.process.stdin
         self.process.stdin.write("\n")
         self.process.stdin.flush()
+
+    def step_if_it_lives(self) -> None:
+        """Let one batch go on, unless the program has ended."""
+        with contextlib.suppress(OSError):
+            self.step()
 
     def steps(self, count: int) -> None:
         """Let so many batches go on."""

@@ -1,0 +1,3 @@
+module longtask.dev/tests/protocol/worker
+
+go 1.21
