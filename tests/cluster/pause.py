@@ -3,10 +3,14 @@
 import hashlib
 import io
 import json
+import platform
 import tarfile
 from pathlib import Path
 
 from tests.cluster.configs import PAUSE_IMAGE
+
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+"""What images call the machines that Linux calls otherwise."""
 
 
 def archive(busybox: Path, target: Path) -> None:
@@ -14,7 +18,7 @@ def archive(busybox: Path, target: Path) -> None:
     layer = _tar({"bin/busybox": busybox.read_bytes()}, 0o755)
     config = json.dumps(
         {
-            "architecture": "amd64",
+            "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
             "os": "linux",
             "config": {"Entrypoint": ["/bin/busybox", "sleep", "infinity"], "User": "65535"},
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
