@@ -18,7 +18,7 @@ def binary() -> Path:
     """Return the program. It needs no library, so that any Linux image can run it."""
     ours = settings.load()
     sources = sorted([*SOURCES.glob("*.go"), SOURCES / "go.mod"])
-    program = ours.home / "protocol" / f"worker-{digest([path.name for path in sources] + sources)}"
+    program = ours.home / "protocol" / f"worker-{digest([*(path.name for path in sources), *sources])}"
     if not program.exists():
         program.parent.mkdir(parents=True, exist_ok=True)
         half = program.with_suffix(f".new-{os.getpid()}")  # several test processes may compile at once
