@@ -142,12 +142,18 @@ class ObservedPod:
 
     @property
     def asked_to_stop(self) -> bool:
-        """Whether somebody had asked it to stop before it ended by itself (times have whole seconds: a tie counts)."""
+        """Whether somebody may have asked it to stop before it ended (times have whole seconds: a tie counts).
+
+        The kubelet's own last delete, with a grace of 0, sets the time of deletion anew (seen): the moment of asking is
+        lost then, and nobody can tell.
+        """
         if self.disrupted:
             return True
         if self.deletion_time is None:
             return False
-        return self.ended is None or self.deletion_time - self.deletion_grace <= self.ended
+        if self.ended is None or not self.deletion_grace:
+            return True
+        return self.deletion_time - self.deletion_grace <= self.ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
