@@ -1,0 +1,37 @@
+"""Work that goes wrong in ways of its own, on top of items.py: errors that pass, and states that can't be saved.
+
+Runs inside the pods. RAISE: an error at that item, until somebody makes the file `mended`. ONCE: the same, and it
+makes that file itself first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from items import DATA, Items, number
+
+
+class Failing(Items):
+    """Fails at an item, and is healed by a file."""
+
+    def process(self, batch: int) -> None:
+        mended = DATA / "mended"
+        if batch in {number("RAISE"), number("ONCE")} and not mended.exists():
+            if batch == number("ONCE"):
+                mended.touch()
+            raise ValueError(f"item {batch} has no name")
+        super().process(batch)
+
+
+class TooLarge(Items):
+    """Wants to keep what it has made where only the way on belongs."""
+
+    def save(self) -> Any:  # noqa: ANN401 - as in Task
+        return {"next": self.next, "made": "x" * (40_000 if self.next >= 5 else 0)}
+
+
+class NotJson(Items):
+    """Saves a set."""
+
+    def save(self) -> Any:  # noqa: ANN401 - as in Task
+        return {"next": self.next, "seen": {1, 2}}
