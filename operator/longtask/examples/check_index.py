@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 SHOWN = 5  # how many of many mistakes are named
-EVERY = 25  # the symbols of every 25th file are found once more, and compared
+SAMPLE = 100  # of so many files, evenly spread, the symbols are found once more and compared
 WORDS = ("def __init__(self", "class IndexPython(Task)", "import asyncio", "no such words, not even here: " + "xyzzy")
 
 
@@ -71,7 +71,7 @@ _SCAN = "SELECT path FROM file WHERE instr(lower(text), lower(?)) ORDER BY path"
 
 
 def _symbols(index: CodeIndex, files: Sequence[Path]) -> str:
-    for path in files[::EVERY]:
+    for path in files[:: max(1, len(files) // SAMPLE)]:
         try:
             expected = Counter(symbols(parse(path.read_bytes())))
         except (SyntaxError, ValueError):
