@@ -110,7 +110,7 @@ def _prepare_pod(template: dict[str, Any], labels: Mapping[str, str], metadata: 
     spec.setdefault("terminationGracePeriodSeconds", DEFAULT_GRACE_PERIOD_SECONDS)
     spec.setdefault("automountServiceAccountToken", False)
     containers: list[dict[str, Any]] = spec["containers"]
-    for container in containers:
+    for container in (*containers, *_objects(spec.get("initContainers"))):
         container.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
     worker = worker_container(containers)
     worker["env"] = _with_more(worker.get("env"), *_environment(worker, spec, metadata, attempt))

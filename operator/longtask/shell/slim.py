@@ -46,6 +46,9 @@ _WAITING = {
 """What the kubelet says of containers that will not start by themselves."""
 
 
+_NEVER_A_POD = re.compile(r'(pods "[^"]*-)[a-z0-9]{5}(?=")')
+"""The name of a pod that was refused: its end is random, so each try would be news, and the status written for ever."""
+
 _LONGEST_GRACE = timedelta(days=36500)
 """A pod may ask for more than Python can count."""
 
@@ -146,7 +149,7 @@ def pod_record(body: Json) -> ObservedPod | None:
         worker_started="running" in state,
         ended=_time(ended.get("finishedAt")),
         exit_code=ended.get("exitCode"),
-        last_words=ended.get("message") or status.get("message") or "",
+        last_words=_last_words(status, container),
         trouble=_trouble(body),
     )
 
@@ -161,7 +164,8 @@ def event_trouble(event: Json) -> Trouble | None:
     if reason is None and event.get("reason") != "FailedCreate":
         return None
     said = _time(event.get("lastTimestamp") or event.get("eventTime"))
-    return Trouble(reason=reason or Reason.POD_REFUSED, message=message, only_a_person_can_help=True, time=said)
+    words = _NEVER_A_POD.sub(r"\1...", message)
+    return Trouble(reason=reason or Reason.POD_REFUSED, message=words, only_a_person_can_help=True, time=said)
 
 
 def node_is_ready(node: Json) -> bool:
@@ -181,8 +185,24 @@ def _trouble(body: Json) -> Trouble | None:
         reason = _WAITING.get(waiting.get("reason", ""))
         if reason is not None:
             words = f"pod {name}, container {container['name']}: {waiting['reason']}: {waiting.get('message', '')}"
-            return Trouble(reason=reason, message=words, only_a_person_can_help=True)
+            died = (container.get("lastState") or {}).get("terminated") or {}
+            log = str(died.get("message") or "").strip()
+            return Trouble(reason=reason, message=f"{words}\n{log}" if log else words, only_a_person_can_help=True)
     return None
+
+
+def _last_words(status: Json, worker: str) -> str:
+    """What the worker's container said at its end; if it has not ended, what another one that failed said."""
+    containers = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    ends = {c["name"]: end for c in containers if (end := (c.get("state") or {}).get("terminated"))}
+    end = ends.get(worker, {})
+    words = [f"{worker}: OOMKilled" if end.get("reason") == "OOMKilled" else "", end.get("message") or ""]
+    if not end:
+        failed = ((name, end) for name, end in ends.items() if end.get("exitCode"))
+        words = [
+            f"container {name} exited with code {end['exitCode']}: {end.get('message', '')}" for name, end in failed
+        ]
+    return "\n".join(word for word in (*words, status.get("message") or "") if word)
 
 
 def _controller(metadata: Json) -> Json | None:
