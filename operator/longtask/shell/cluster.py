@@ -131,8 +131,8 @@ class Cluster:
         except Missing:
             try:
                 await self.api.post(path, _worker_binding(namespace))
-            except Conflict:
-                return  # somebody was quicker
+            except Conflict:  # somebody was quicker, or was not: it is looked at, not assumed
+                await self.api.get(f"{path}/{names.WORKER_ROLE}")
 
     async def missing_guards(self) -> list[str]:
         """What is not there of the resource, the admission policies and bindings that do refuse.

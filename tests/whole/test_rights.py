@@ -1,0 +1,94 @@
+"""What the operator may do is what it does: every request of every kind of life is allowed, and nothing else is.
+
+The rights are those of manifests/install.yaml, which is rendered from the chart.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from longtask.core import attempts
+from tests.whole.rig import Rig, is_job_creation, operated
+
+if TYPE_CHECKING:
+    from pytest_mock import MockerFixture
+
+    from tests.whole.server import Call
+
+INSTALL: Final = Path(__file__).parents[2] / "manifests" / "install.yaml"
+OPERATOR: Final = "longtask-operator"
+
+# needed by the API server's own checks of what is written, never asked for by a request
+IMPLIED: Final = {("bind", "clusterroles"), ("update", "longtasks/finalizers")}
+
+_VERBS: Final = {"POST": "create", "PATCH": "patch", "PUT": "update", "DELETE": "delete"}
+
+
+async def test_every_request_is_allowed_and_every_right_is_used(mocker: MockerFixture) -> None:
+    mocker.patch.object(attempts, "POD_PATIENCE", timedelta(0))
+    async with operated(sweep_seconds=0.2) as rig:
+        await rig.life("ordinary")
+        await _terminated(rig)
+        await _stalled(rig)
+        await _unsure(rig)
+        await _on_a_lost_node(rig)
+
+        used = {verb_and_resource(call) for call in rig.server.calls if call.plural}
+
+    assert used == granted(OPERATOR) - IMPLIED
+
+
+async def _terminated(rig: Rig) -> None:
+    rig.create("terminated")
+    await rig.until_state("Running", "terminated")
+    rig.want("Terminate", "terminated")
+    await rig.until_state("Terminated", "terminated")
+
+
+async def _stalled(rig: Rig) -> None:
+    refused = rig.server.fault(is_job_creation, status=403)
+    rig.create("stalled")
+    await rig.until("an event was posted", lambda: refused.met and rig.store.find("events"))
+
+
+async def _unsure(rig: Rig) -> None:
+    """Whether the Job was created is not known."""
+    rig.server.fault(is_job_creation, cut_after=True)
+    rig.create("unsure")
+    await rig.until_state("Running", "unsure")
+
+
+async def _on_a_lost_node(rig: Rig) -> None:
+    """Whoever holds the pod's end does not answer, and its node is gone."""
+    rig.create("lost")
+    await rig.until_state("Running", "lost")
+    rig.controllers.step = lambda: None  # type: ignore[method-assign]
+    (pod,) = rig.store.find("pods", lambda pod: bool(pod["metadata"]["labels"]["longtask.dev/task-name"] == "lost"))
+    pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    rig.store.put("pods", pod)
+    await rig.until("its pod is released", lambda: pod["metadata"]["name"] not in _names(rig.store.find("pods")))
+
+
+def _names(bodies: list[dict[str, Any]]) -> list[str]:
+    return [body["metadata"]["name"] for body in bodies]
+
+
+def verb_and_resource(call: Call) -> tuple[str, str]:
+    """A request in the words of RBAC."""
+    resource = f"{call.plural}/{call.subresource}" if call.subresource else call.plural
+    if call.method != "GET":
+        return _VERBS[call.method], resource
+    if call.watch:
+        return "watch", resource
+    return "list" if call.path.endswith(f"/{call.plural}") else "get", resource
+
+
+def granted(role: str) -> set[tuple[str, str]]:
+    """Verb and resource of every right that a ClusterRole gives."""
+    documents = [document for document in yaml.safe_load_all(INSTALL.read_text()) if document]
+    (found,) = [d for d in documents if d["kind"] == "ClusterRole" and d["metadata"]["name"] == role]
+    return {(verb, resource) for rule in found["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
