@@ -56,8 +56,8 @@ async def _stalled(rig: Rig) -> None:
 
 
 async def _unsure(rig: Rig) -> None:
-    """Whether the Job was created is not known."""
-    rig.server.fault(is_job_creation, cut_after=True)
+    """The API server says that there is a Job of that name."""
+    rig.server.fault(is_job_creation, status=409)
     rig.create("unsure")
     await rig.until_state("Running", "unsure")
 
