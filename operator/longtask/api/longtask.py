@@ -51,11 +51,6 @@ class State(StrEnum):
     COMPLETE = "Complete"
     FAILED = "Failed"
 
-    @property
-    def is_final(self) -> bool:
-        """Whether no worker may write any more. `Failed` is not final: a new attempt may follow."""
-        return self in {State.TERMINATED, State.COMPLETE}
-
 
 class CheckpointCause(StrEnum):
     """Why a checkpoint was written."""
@@ -144,7 +139,7 @@ class Checkpoint(_Model):
 
 
 class Progress(_Model):
-    """How far the work is, for people. Nothing is decided from it."""
+    """How far the work is, for people. All that is decided from it is whether an attempt has got on."""
 
     done: int = Field(ge=0, le=names.MAX_SEQUENCE, description="How many items are done.")
     total: int | None = Field(
@@ -218,15 +213,18 @@ class LongTaskSpec(_Model):
     template: dict[str, Any] = Field(
         description="The pod that does the work, as in a Job: metadata and spec. The container named "
         "worker, or else the first, is the one that does it. Changing the template starts a new attempt, "
-        "which goes on from the last save. Readable to every pod of the namespace: it must hold no "
-        "secrets, only references to them."
+        "which goes on from the last save: at once if no worker is at work, otherwise when the task has been "
+        "suspended and is run again. Readable to every pod of the namespace: it must hold no secrets, only "
+        "references to them."
     )
     backoff_limit: int = Field(
         default=6,
         ge=0,
         le=INT32_MAX,
-        description="How many failed pods of an attempt are replaced before the task is Failed. "
-        "Suspending, resuming and evictions use none of them.",
+        description="How many failed pods are replaced before the task is Failed, counted over all attempts since "
+        "the last fresh start. "
+        "Suspending, resuming and evictions use none of them. Raising it takes effect at once, lowering it "
+        "with the next attempt.",
     )
 
 
@@ -289,7 +287,8 @@ class LongTaskStatus(_Model):
     )
     progress: Progress | None = Field(
         default=None,
-        description="How far the work is, as reported by the worker, for people. Nothing is decided from it.",
+        description="How far the work is, as reported by the worker, for people. Nothing is decided from it "
+        "except whether an interrupted attempt has got on.",
     )
     checkpoint: Checkpoint | None = Field(
         default=None,

@@ -1,13 +1,12 @@
 """Every name that the cluster, its users and our own parts share, each once.
 
-It must not know how a name is used: no logic but the two functions that build and recognise computed names.
+It must not know how a name is used: no logic but the one function that builds a computed name.
 Words are Kubernetes' own where it has them (batch/v1 Job's conditions, kstatus' `Ready` and `Stalled`),
 because `kubectl wait`, Helm, Flux and Argo CD then work without being told anything.
 """
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import Final
 
@@ -68,7 +67,6 @@ ENV_ATTEMPT: Final = "LONGTASK_ATTEMPT"
 ENV_POD_UID: Final = "LONGTASK_POD_UID"
 ENV_GRACE_PERIOD_SECONDS: Final = "LONGTASK_GRACE_PERIOD_SECONDS"
 
-EXIT_DONE: Final = 0  # done, and the checkpoint with cause Done was acknowledged
 EXIT_SAVED: Final = 75  # saved at a stop request: uses no retry
 EXIT_NEVER_RETRY: Final = 78  # retrying can't help; never used after SIGTERM
 
@@ -111,8 +109,6 @@ class Reason(StrEnum):
     STARTING = "Starting"  # accepted or resuming; no worker is at work yet
     RUNNING = "Running"  # a worker is at work
     RESUMED = "Resumed"  # goes on after a suspension
-    SUSPENDING = "Suspending"  # asked to suspend; not proved yet
-    TERMINATING = "Terminating"  # asked to terminate; Job or pods are still there
     RETRYING = "Retrying"  # a pod failed; the Job controller starts another after its back-off
     TEMPLATE_CHANGED = "TemplateChanged"  # a new attempt, because what to run has changed
     INTERRUPTED = "Interrupted"  # a new attempt after an eviction, a drain or a worker that saved and left
@@ -130,7 +126,6 @@ class Reason(StrEnum):
     NEVER_RETRY = "NeverRetry"  # exit code 78
     FALSE_SUCCESS = "FalseSuccess"  # exit 0 with work left
     JOB_LOST = "JobLost"  # somebody deleted or replaced the attempt's Job
-    JOB_FAILED = "JobFailed"  # the Job failed for a reason of its own
 
     # how a termination ended
     TERMINATED = "Terminated"
@@ -149,7 +144,7 @@ class Reason(StrEnum):
     IMAGE_PULL = "ImagePull"
     UNSCHEDULABLE = "Unschedulable"
     CONTAINER_CONFIG = "ContainerConfig"  # the kubelet can't make the container: a missing ConfigMap, Secret or key
-    CRASH_LOOP = "CrashLoop"  # pods fail again and again; the message has the tail of the log
+    CRASH_LOOP = "CrashLoop"  # a container beside the worker ends again and again
     NO_PROGRESS = "NoProgress"  # restarted too often without getting on
     KUEUE_UNSUPPORTED = "KueueUnsupported"  # has a Kueue queue label
     ATTEMPTS_EXHAUSTED = "AttemptsExhausted"  # MAX_ATTEMPT is reached
@@ -160,20 +155,11 @@ class Reason(StrEnum):
 
 
 class EventReason(StrEnum):
-    """The reasons of the core/v1 Events that the operator posts on a LongTask: never one per save or step."""
+    """The reasons of the core/v1 Events that the operator posts on a LongTask: warnings only."""
 
-    JOB_CREATED = "JobCreated"
-    JOB_DELETED = "JobDeleted"
-    TASK_SUSPENDING = "TaskSuspending"
     TASK_SUSPENDED = "TaskSuspended"
-    TASK_RESUMED = "TaskResumed"
-    TASK_RUNNING = "TaskRunning"
-    TASK_COMPLETED = "TaskCompleted"
     TASK_FAILED = "TaskFailed"
-    TASK_TERMINATING = "TaskTerminating"
-    TASK_TERMINATED = "TaskTerminated"
     TASK_STALLED = "TaskStalled"
-    POD_FORCE_DELETED = "PodForceDeleted"  # of a lost node, its token dead
 
 
 def job_name(task_name: str, task_uid: str, attempt: int) -> str:
@@ -184,16 +170,3 @@ def job_name(task_name: str, task_uid: str, attempt: int) -> str:
     computes the same.
     """
     return f"{task_name}-{task_uid[:8]}-{attempt}"
-
-
-def is_pod_of_attempt(pod_name: str, *, task_name: str, task_uid: str, attempt: int) -> bool:
-    """Tell whether a pod's name is one that the attempt's Job gives: `<job>-xxxxx`, or `<job>-<index>-xxxxx`.
-
-    Matched exactly, so that neither a longer task name nor attempt 11 passes for attempt 1.
-    The admission policy `longtask-status` asks the same of the pod that a token is bound to.
-    """
-    prefix = f"{job_name(task_name, task_uid, attempt)}-"
-    return pod_name.startswith(prefix) and _POD_SUFFIX.fullmatch(pod_name[len(prefix) :]) is not None
-
-
-_POD_SUFFIX: Final = re.compile(r"([0-9]{1,5}-)?[a-z0-9]{5}")

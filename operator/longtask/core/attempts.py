@@ -8,8 +8,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from longtask.api.longtask import CheckpointCause, State
-from longtask.api.names import LABEL_KUEUE_QUEUE, MAX_ATTEMPT, Reason
+from longtask.api.names import EXIT_SAVED, LABEL_KUEUE_QUEUE, MAX_ATTEMPT, ConditionType, Reason
 from longtask.core.actions import CreateJob, DeleteJob, Outcome, Plan, Question, SetJobSuspended, WriteStatus
+from longtask.core.conditions import is_true
 from longtask.core.observed import Observed, ObservedJob, ObservedPod, PodPhase, Trouble
 from longtask.core.status import at_sequence, attempt_claimed, blocked, troubled, with_state, worker_finished
 from longtask.core.stop import await_end, complete, delete_jobs, prove_suspended
@@ -25,8 +26,6 @@ REFUSAL_INTERVAL = timedelta(seconds=15)
 
 IDLE_RESTARTS_LIMIT = 5
 """Interruptions in a row without progress before the next attempt is left to the Job controller's slow backoff."""
-
-_EXIT_INTERRUPTED = 75
 
 
 def start(o: Observed) -> Plan:
@@ -58,7 +57,7 @@ def resume(o: Observed) -> Plan:
     job = _job(o)
     if worker_finished(o):
         return prove_suspended(o)
-    if job.template_hash != o.task.template_hash:
+    if o.template_changed:
         return replace_attempt(o, reason=Reason.TEMPLATE_CHANGED, message="the template was changed", fresh=True)
     unsuspend = SetJobSuspended(name=job.name, uid=job.uid, resource_version=job.resource_version, suspend=False)
     if o.task.status.state is State.INIT:
@@ -68,16 +67,22 @@ def resume(o: Observed) -> Plan:
 
 
 def follow(o: Observed) -> Plan:
-    """Say how an active Job is doing; replace it at once after an interruption with progress."""
-    if _job(o).suspended is True:
+    """Say how an active Job is doing; replace it at once after an interruption, or for a changed template.
+
+    A worker at work is never stopped for a new template: that is the user's decision.
+    """
+    job = _job(o)
+    if job.suspended is True:
         return Plan(outcome=Outcome.WAIT)  # the Job controller has not seen the resume yet
-    at_work = next((pod for pod in o.attempt_pods if pod.active and pod.worker_started), None)
-    if at_work is not None:
+    if any(pod.active and pod.worker_started for pod in o.attempt_pods):
         return _record_running(o)
-    pending = next((pod for pod in o.active_pods), None)
-    if pending is not None:
-        return _follow_pending(o, pending)
-    if interrupted(o) and (o.task.status.idle_restarts or 0) < IDLE_RESTARTS_LIMIT:
+    if _is_ending(o, job):
+        return Plan(outcome=Outcome.WAIT)
+    if o.template_changed:
+        return replace_attempt(o, reason=Reason.TEMPLATE_CHANGED, message="the template was changed", fresh=True)
+    if o.active_pods:
+        return _follow_pending(o, o.active_pods[0])
+    if interrupted(o) and not idle_too_often(o):
         return replace_attempt(o, reason=Reason.INTERRUPTED, message="interrupted after saving; going on")
     return _follow_podless(o)
 
@@ -97,9 +102,6 @@ def replace_attempt(
         return Plan(outcome=Outcome.STALLED, actions=(WriteStatus(status=blocked(o, trouble)),))
     if failures is None:
         failures = (status.failures or 0) if job is None else job.failures
-    idle = status.idle_restarts or 0
-    done = 0 if status.progress is None else status.progress.done
-    progressed = fresh or done > (status.done_at_start or 0)
     record = with_state(
         o,
         State.INIT,
@@ -108,8 +110,8 @@ def replace_attempt(
         attempt=status.attempt + 1,
         job_name=None,
         failures=0 if fresh else failures,
-        idle_restarts=None if progressed else idle + 1,
-        done_at_start=done,
+        idle_restarts=None if fresh or _has_got_on(o) else (status.idle_restarts or 0) + 1,
+        done_at_start=_done(o),
     )
     delete = () if job is None or job.deleting else (DeleteJob(name=job.name, uid=job.uid),)
     return Plan(outcome=Outcome.REPLACE, actions=(WriteStatus(status=record, judged=True), *delete))
@@ -125,15 +127,35 @@ def interrupted(o: Observed) -> bool:
     checkpoint = status.checkpoint
     if checkpoint is None or checkpoint.cause is not CheckpointCause.STOP or not attempt_claimed(o):
         return False
-    last = _last_ended(o)
+    last = o.last_failed(o.pods)
     crashed_since = last is not None and last.uid != checkpoint.holder and (last.ended or o.now) > checkpoint.time
     return status.state is State.RUNNING and not crashed_since
+
+
+def idle_too_often(o: Observed) -> bool:
+    """Whether attempt after attempt was interrupted, and this one has not got on either."""
+    return (o.task.status.idle_restarts or 0) >= IDLE_RESTARTS_LIMIT and not _has_got_on(o)
+
+
+def _has_got_on(o: Observed) -> bool:
+    return _done(o) > (o.task.status.done_at_start or 0)
+
+
+def _done(o: Observed) -> int:
+    progress = o.task.status.progress
+    return 0 if progress is None else progress.done
+
+
+def _is_ending(o: Observed, job: ObservedJob) -> bool:
+    """Whether the worker has ended well, or is only just ending: its pod or its Job will say so in a moment."""
+    own = (pod for pod in o.attempt_pods if pod.owner_uid == job.uid)
+    return any(pod.phase is PodPhase.SUCCEEDED or (pod.active and pod.exit_code is not None) for pod in own)
 
 
 def _record_running(o: Observed) -> Plan:
     job = _job(o)
     message = ""
-    if job.template_hash != o.task.template_hash:
+    if o.template_changed:
         message = "at work with the earlier template: suspend the task and run it again to use the new one"
     record = with_state(o, State.RUNNING, reason=Reason.RUNNING, message=message, job_name=job.name)
     return Plan(outcome=Outcome.RECORD, actions=(WriteStatus(status=record),))
@@ -142,7 +164,8 @@ def _record_running(o: Observed) -> Plan:
 def _follow_pending(o: Observed, pod: ObservedPod) -> Plan:
     if pod.trouble is not None:
         return Plan(outcome=Outcome.RECORD, actions=(WriteStatus(status=troubled(o, pod.trouble)),))
-    if o.task.status.state is State.RUNNING and not pod.worker_started:
+    status = o.task.status
+    if status.state is State.RUNNING or is_true(status.conditions, ConditionType.STALLED):
         return _record_no_worker(o)
     return Plan(outcome=Outcome.WAIT)
 
@@ -159,42 +182,44 @@ def _follow_podless(o: Observed) -> Plan:
     trouble = _latest_trouble(o)
     if trouble is None:
         return _record_no_worker(o, wake=True)
-    record = WriteStatus(status=troubled(o, trouble))
+    record = WriteStatus(status=troubled(o, trouble), judged=True)
     return Plan(outcome=Outcome.STALLED, actions=(record,), wake_at=o.now + TROUBLE_INTERVAL)
 
 
 def _latest_trouble(o: Observed) -> Trouble | None:
     """The last complaint about the pod that we wait for: none from before the Job ran, none about an earlier pod."""
-    since = _job(o).active_since
-    last = _last_ended(o)
-    if last is not None:
-        since = max(since, last.ended or o.now)
+    job = _job(o)
+    last = o.last_failed(o.pods)
+    since = job.active_since if last is None else max(job.active_since, last.ended or o.now)
     current = [trouble for trouble in o.job_troubles or () if trouble.time is None or trouble.time >= since]
     return current[-1] if current else None
 
 
 def _record_no_worker(o: Observed, *, wake: bool = False) -> Plan:
-    """Say what the last pod died of, and that a retry follows."""
+    """Say what the last pod died of, and that a retry follows.
+
+    This rests on the checkpoint: were the worker's last save not known here yet, it would have been an interruption.
+    """
     return Plan(
         outcome=Outcome.RECORD,
-        actions=(WriteStatus(status=troubled(o, _retrying(o, _job(o)))),),
+        actions=(WriteStatus(status=troubled(o, _retrying(o, _job(o))), judged=True),),
         wake_at=o.now + TROUBLE_INTERVAL if wake else None,
     )
 
 
 def _retrying(o: Observed, job: ObservedJob) -> Trouble:
-    last = _last_ended(o)
-    idle = o.task.status.idle_restarts or 0
-    if idle >= IDLE_RESTARTS_LIMIT:
+    last = o.last_failed(o.pods)
+    if idle_too_often(o):
         return Trouble(
             reason=Reason.NO_PROGRESS,
-            message=f"interrupted {idle} times in a row without progress;"
+            message=f"interrupted {o.task.status.idle_restarts} times in a row without progress;"
             " the next attempt comes after a growing pause: look why its pods are stopped",
             only_a_person_can_help=True,
         )
     if last is None:
-        return Trouble(reason=Reason.STARTING, message="the Job has no pod yet, and makes one")
-    if last.exit_code == _EXIT_INTERRUPTED or last.disrupted:
+        message = "the pod is starting" if o.active_pods else "the Job has no pod yet, and makes one"
+        return Trouble(reason=Reason.STARTING, message=message)
+    if last.exit_code == EXIT_SAVED or last.disrupted:
         return Trouble(reason=Reason.INTERRUPTED, message=f"pod {last.name} was interrupted; the Job makes a new one")
     used = f"{job.failures} of {o.task.backoff_limit} retries used"
     return Trouble(
@@ -213,11 +238,6 @@ def quoted(words: str) -> str:
     return f"\n{words.strip()}" if words.strip() else ""
 
 
-def _last_ended(o: Observed) -> ObservedPod | None:
-    ended = [pod for pod in o.attempt_pods if pod.phase is PodPhase.FAILED]
-    return max(ended, key=lambda pod: pod.ended or o.now, default=None)
-
-
 def _job(o: Observed) -> ObservedJob:
     job = o.job
     if job is None:
@@ -231,7 +251,7 @@ def refused(o: Observed) -> Plan:
     again = o.now + REFUSAL_INTERVAL
     if o.refusal is None or o.task.status.state is State.TERMINATED:
         return Plan(outcome=Outcome.WAIT, wake_at=again)
-    status = troubled(o, o.refusal) if o.job is None else blocked(o, o.refusal)
+    status = troubled(o, o.refusal) if o.task.status.state is State.INIT else blocked(o, o.refusal)
     return Plan(outcome=Outcome.STALLED, actions=(WriteStatus(status=status),), wake_at=again)
 
 

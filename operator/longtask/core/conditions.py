@@ -14,7 +14,10 @@ from longtask.api.names import ConditionStatus, Reason
 if TYPE_CHECKING:
     from datetime import datetime
 
-_MESSAGE_ALTERNATES = frozenset({Reason.IMAGE_PULL})
+MESSAGE_LIMIT = 4096
+"""Longest message we write, in characters: the last words of a pod have at most 2048 bytes."""
+
+_MESSAGE_ALTERNATES = frozenset({Reason.IMAGE_PULL, Reason.CRASH_LOOP})
 """Reasons whose message the kubelet changes to and fro; writing each change would never end."""
 
 
@@ -74,7 +77,3 @@ def is_true(conditions: tuple[Condition, ...], kind: str) -> bool:
 def reason_of(conditions: tuple[Condition, ...], kind: str) -> str | None:
     """The reason that a condition gives, whatever its status; None if it is not there."""
     return next((c.reason for c in conditions if c.type == kind), None)
-
-
-MESSAGE_LIMIT = 4096
-"""Longest message we write, in characters: the last words of a pod have at most 2048 bytes."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from longtask.api.longtask import DesiredState
+from longtask.api.longtask import DesiredState, State
 from longtask.core.actions import Action, DeletePod, Outcome, Plan, Question, WriteStatus
 from longtask.core.status import lost_node_noted, node_lost
 
@@ -34,7 +34,7 @@ def release(o: Observed) -> Plan:
         return Plan(outcome=Outcome.ASK, question=Question.LOST_NODES)
     lost = _on_lost_nodes(o)
     actions: list[Action] = []
-    if o.task.desired is not DesiredState.TERMINATE and not lost_node_noted(o):
+    if _worth_a_note(o) and not lost_node_noted(o):
         nodes = ", ".join(sorted({pod.node for pod in lost if pod.node is not None}))
         actions.append(WriteStatus(status=node_lost(o, nodes)))
     actions += [DeletePod(name=pod.name, uid=pod.uid, force=True) for pod in lost]
@@ -52,6 +52,11 @@ def next_look(o: Observed) -> datetime | None:
         return o.now + NODE_INTERVAL
     dues = [due for pod in o.active_pods if (due := _due(pod)) is not None]
     return min(dues, default=None)
+
+
+def _worth_a_note(o: Observed) -> bool:
+    """Whether a suspension may come that would have to tell of it."""
+    return o.task.desired is not DesiredState.TERMINATE and o.task.status.state in (State.INIT, State.RUNNING)
 
 
 def _on_lost_nodes(o: Observed) -> tuple[ObservedPod, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from longtask.api.names import job_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime, timedelta
 
     from longtask.api.longtask import DesiredState, LongTaskStatus
@@ -180,6 +181,12 @@ class Observed:
         return next((job for job in self.jobs if job.name == name), None)
 
     @property
+    def template_changed(self) -> bool:
+        """Whether the current Job was made from another template. One that does not say so is left as it is."""
+        made_from = "" if self.job is None else self.job.template_hash
+        return made_from not in ("", self.task.template_hash)
+
+    @property
     def older_jobs(self) -> tuple[ObservedJob, ...]:
         """Jobs of earlier attempts. One of a later attempt means that our copy of the task is old: it is left alone."""
         name, attempt = self.task.job_name, self.task.status.attempt
@@ -192,5 +199,14 @@ class Observed:
 
     @property
     def attempt_pods(self) -> tuple[ObservedPod, ...]:
-        """Pods of the current attempt, finished ones included."""
-        return tuple(pod for pod in self.pods if pod.attempt == self.task.status.attempt)
+        """Pods of the current attempt, finished ones included, as far as the cache knows."""
+        return self.of_attempt(self.pods)
+
+    def of_attempt(self, pods: Iterable[ObservedPod]) -> tuple[ObservedPod, ...]:
+        """Those of the pods that belong to the current attempt."""
+        return tuple(pod for pod in pods if pod.attempt == self.task.status.attempt)
+
+    def last_failed(self, pods: Iterable[ObservedPod]) -> ObservedPod | None:
+        """The pod of the current attempt that failed last; one whose end has no time counts as the latest."""
+        failed = [pod for pod in self.of_attempt(pods) if pod.phase is PodPhase.FAILED]
+        return max(failed, key=lambda pod: pod.ended or self.now, default=None)

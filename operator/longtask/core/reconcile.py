@@ -12,8 +12,10 @@ from types import MappingProxyType
 from typing import Final
 
 from longtask.api.longtask import DesiredState, State
+from longtask.api.names import ConditionType
 from longtask.core.actions import Action, Outcome, Plan, WriteStatus
 from longtask.core.attempts import clear_older, follow, refuse_queue, refused, resume, retry_afresh, start
+from longtask.core.conditions import is_true
 from longtask.core.lost import must_release, next_look, release
 from longtask.core.observed import Observed
 from longtask.core.situation import Situation, situation
@@ -102,18 +104,32 @@ def _in_state(state: State) -> Callable[[Observed], bool]:
     return lambda o: o.task.status.state is state
 
 
+def _failed(o: Observed) -> bool:
+    return o.task.status.state is State.FAILED and situation(o) in _OVER
+
+
 def _suspended_no_more(o: Observed) -> bool:
     return o.task.status.state is State.SUSPENDED and (bool(o.active_pods) or situation(o) is Situation.ACTIVE)
 
 
 def _suspended_after_failure(o: Observed) -> bool:
-    return o.task.status.state is State.SUSPENDED and situation(o) is Situation.FAILED
+    status = o.task.status
+    if status.state is not State.SUSPENDED or situation(o) not in _OVER:
+        return False
+    return situation(o) is Situation.FAILED or is_true(status.conditions, ConditionType.FAILED)
 
+
+_OVER: Final = frozenset({Situation.NO_JOB, Situation.COMPLETE, Situation.FAILED})
 
 GUARDS: Final[Sequence[Guard]] = (
     Guard(when="the object is being deleted", holds=lambda o: o.task.deleting, step=leave_alone),
     Guard(when="the API server has just refused what was planned", holds=lambda o: o.refusal is not None, step=refused),
     Guard(when="it is `Terminated`", holds=_in_state(State.TERMINATED), step=keep_terminated),
+    Guard(
+        when="it is `Suspended`, but its Job was resumed or a pod is active",
+        holds=_suspended_no_more,
+        step=leave_suspended,
+    ),
     Guard(when="a pod is long overdue to end, and its node may be lost", holds=must_release, step=release),
     Guard(when="`Terminate` is desired", holds=lambda o: o.task.desired is DesiredState.TERMINATE, step=terminate),
     Guard(when="it is `Complete`", holds=_in_state(State.COMPLETE), step=settled),
@@ -123,13 +139,8 @@ GUARDS: Final[Sequence[Guard]] = (
         step=refuse_queue,
     ),
     Guard(when="Jobs of earlier attempts are still there", holds=lambda o: bool(o.older_jobs), step=clear_older),
-    Guard(when="it is `Failed`", holds=_in_state(State.FAILED), step=keep_failed),
-    Guard(
-        when="it is `Suspended`, but its Job was resumed or a pod is active",
-        holds=_suspended_no_more,
-        step=leave_suspended,
-    ),
-    Guard(when="it is `Suspended` and its Job has failed", holds=_suspended_after_failure, step=leave_failure),
+    Guard(when="it is `Failed`, and its Job has ended or is gone", holds=_failed, step=keep_failed),
+    Guard(when="it is `Suspended` after it had failed", holds=_suspended_after_failure, step=leave_failure),
 )
 
 TABLE: Final[Mapping[tuple[DesiredState, Situation], Step]] = MappingProxyType(

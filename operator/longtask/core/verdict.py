@@ -5,48 +5,57 @@ A pod that exits 0 on SIGTERM during a drain makes its Job `Complete` with work 
 
 from __future__ import annotations
 
-from longtask.api.longtask import State
-from longtask.api.names import Reason
-from longtask.core.actions import Outcome, Plan, WriteStatus
-from longtask.core.attempts import how_it_ended, interrupted, quoted, replace_attempt
-from longtask.core.observed import Observed, ObservedJob, ObservedPod, PodPhase
+from longtask.api.longtask import DesiredState, State
+from longtask.api.names import EXIT_NEVER_RETRY, Reason
+from longtask.core.actions import Outcome, Plan, Question, WriteStatus
+from longtask.core.attempts import how_it_ended, idle_too_often, interrupted, quoted, replace_attempt
+from longtask.core.observed import Observed, ObservedJob, PodPhase
 from longtask.core.status import attempt_claimed, with_state, worker_finished
 from longtask.core.stop import complete
 
-_EXIT_NEVER_RETRY = 78
-
 
 def judge_complete(o: Observed) -> Plan:
-    """The work is done if the worker said so, or if it never took part and was not asked to stop."""
+    """The work is done if the worker said so, or if it never took part and was not asked to stop.
+
+    How the pod ended is looked up live: our copy of the pods may be behind that of the Job.
+    """
     job = o.job
     if job is None or worker_finished(o):
         return complete(o, Reason.DONE)
-    succeeded = tuple(pod for pod in o.attempt_pods if pod.phase is PodPhase.SUCCEEDED)
+    if o.live_pods is None:
+        return Plan(outcome=Outcome.ASK, question=Question.LIVE_PODS)
+    succeeded = tuple(pod for pod in o.of_attempt(o.live_pods) if pod.phase is PodPhase.SUCCEEDED)
     by_itself = any(not pod.asked_to_stop for pod in succeeded)
     if attempt_claimed(o):
         if interrupted(o) or (succeeded and not by_itself):
-            return replace_attempt(o, reason=Reason.INTERRUPTED, message="the worker ended when it was asked to stop")
-        return _failure(
-            o, job, "the worker exited with code 0 but its work is not done (no checkpoint with cause Done)"
-        )
+            return _interruption(o, job, "the worker ended when it was asked to stop")
+        words = "the worker exited with code 0 but its work is not done (no checkpoint with cause Done)"
+        return _failure(o, job, Reason.FALSE_SUCCESS, words)
     if by_itself:
         return complete(o, Reason.EXITED_ZERO, "the container exited with code 0; it keeps no checkpoint")
-    return replace_attempt(
-        o,
-        reason=Reason.INTERRUPTED,
-        message="the container exited with code 0 only after it was asked to stop, which does not count as success"
-        if succeeded
-        else "the Job is complete but the pod that ended is gone, so nobody knows whether it had been asked to stop",
-    )
+    if succeeded:
+        words = "the container exited with code 0 only after it was asked to stop, which does not count as success"
+    else:
+        words = "the Job is complete but its pod is gone, so nobody knows whether it had been asked to stop"
+    return _interruption(o, job, words)
 
 
 def judge_failed(o: Observed) -> Plan:
-    """A Job that failed has used up its retries, or its worker said never to retry. Work that is done stays done."""
+    """A Job that failed has used up its retries, or its worker said never to retry. Work that is done stays done.
+
+    What has been changed meanwhile counts: a new template gets a fresh try, a raised limit the retries that are left.
+    """
     job = o.job
     if job is None or worker_finished(o):
         return complete(o, Reason.DONE, "the worker failed after its work was done")
-    last = _last_failed(o)
-    never = last is not None and last.exit_code == _EXIT_NEVER_RETRY and not last.asked_to_stop
+    if o.task.desired is DesiredState.RUN and o.template_changed:
+        return replace_attempt(o, reason=Reason.TEMPLATE_CHANGED, message="the template was changed", fresh=True)
+    if job.outcome_reason == Reason.BACKOFF_LIMIT_EXCEEDED and job.failures <= o.task.backoff_limit:
+        return replace_attempt(o, reason=Reason.RETRYING, message="backoffLimit was raised")
+    if o.live_pods is None:
+        return Plan(outcome=Outcome.ASK, question=Question.LIVE_PODS)
+    last = o.last_failed(o.live_pods)
+    never = last is not None and last.exit_code == EXIT_NEVER_RETRY and not last.asked_to_stop
     words = f"pod {last.name} {how_it_ended(last)}{quoted(last.last_words)}" if last else job.outcome_message
     return _failed(
         o,
@@ -56,11 +65,20 @@ def judge_failed(o: Observed) -> Plan:
     )
 
 
-def _failure(o: Observed, job: ObservedJob, message: str) -> Plan:
+def _interruption(o: Observed, job: ObservedJob, message: str) -> Plan:
+    """Interruptions are free, unless there is no end of them: then they count, so that they do end."""
+    if idle_too_often(o):
+        times = o.task.status.idle_restarts
+        words = f"{message}; interrupted {times} times before without any progress"
+        return _failure(o, job, Reason.NO_PROGRESS, words)
+    return replace_attempt(o, reason=Reason.INTERRUPTED, message=message)
+
+
+def _failure(o: Observed, job: ObservedJob, reason: str, message: str) -> Plan:
     """A failure that Kubernetes took for a success: it uses a retry like any other."""
     failures = job.failures + 1
     if failures > o.task.backoff_limit:
-        return _failed(o, Reason.FALSE_SUCCESS, message, failures)
+        return _failed(o, reason, message, failures)
     return replace_attempt(o, reason=Reason.RETRYING, message=message, failures=failures)
 
 
@@ -75,8 +93,3 @@ def _failed(o: Observed, reason: str, words: str, failures: int) -> Plan:
         failures=failures,
     )
     return Plan(outcome=Outcome.FAILED, actions=(WriteStatus(status=record, judged=True),))
-
-
-def _last_failed(o: Observed) -> ObservedPod | None:
-    failed = [pod for pod in o.attempt_pods if pod.phase is PodPhase.FAILED]
-    return max(failed, key=lambda pod: pod.ended or o.now, default=None)
