@@ -201,6 +201,9 @@ class FakeApi:
         if options.get("propagationPolicy") == "Foreground":
             body["metadata"] |= {"deletionTimestamp": "2026-01-01T00:10:00Z", "finalizers": ["foregroundDeletion"]}
             return 200, self.store.put(parts["plural"], body)
+        if body["metadata"].get("finalizers"):
+            body["metadata"].setdefault("deletionTimestamp", "2026-01-01T00:10:00Z")
+            return 200, self.store.put(parts["plural"], body)
         self.store.remove(parts["plural"], parts["ns"], parts["name"])
         return 200, {"kind": "Status", "status": "Success"}
 

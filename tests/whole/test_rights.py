@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import yaml
 
@@ -63,18 +63,21 @@ async def _unsure(rig: Rig) -> None:
 
 
 async def _on_a_lost_node(rig: Rig) -> None:
-    """Whoever holds the pod's end does not answer, and its node is gone."""
+    """The kubelet that would tell of the pod's end does not answer, and its Job keeps the pod until it is told."""
     rig.create("lost")
     await rig.until_state("Running", "lost")
     rig.controllers.step = lambda: None  # type: ignore[method-assign]
     (pod,) = rig.store.find("pods", lambda pod: bool(pod["metadata"]["labels"]["longtask.dev/task-name"] == "lost"))
-    pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    pod["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["batch.kubernetes.io/job-tracking"]}
     rig.store.put("pods", pod)
-    await rig.until("its pod is released", lambda: pod["metadata"]["name"] not in _names(rig.store.find("pods")))
+    await rig.until("its pod counts as failed", lambda: _failed(rig, pod["metadata"]["name"]))
 
 
-def _names(bodies: list[dict[str, Any]]) -> list[str]:
-    return [body["metadata"]["name"] for body in bodies]
+def _failed(rig: Rig, name: str) -> bool:
+    """Whether that pod has failed by a disruption."""
+    (pod,) = rig.store.find("pods", lambda pod: bool(pod["metadata"]["name"] == name))
+    conditions = {condition["type"]: condition["status"] for condition in pod["status"].get("conditions", [])}
+    return pod["status"]["phase"] == "Failed" and conditions.get("DisruptionTarget") == "True"
 
 
 def verb_and_resource(call: Call) -> tuple[str, str]:

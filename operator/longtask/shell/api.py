@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kubernetes.aio.client.rest import RESTResponse
 
 Json = dict[str, Any]
-PatchKind = Literal["json-patch", "merge-patch"]
+PatchKind = Literal["json-patch", "merge-patch", "strategic-merge-patch"]
 
 _PAGE = 500
 _USER_AGENT = "longtask-operator"

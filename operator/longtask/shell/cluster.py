@@ -90,10 +90,17 @@ class Cluster:
                 self.jobs.apply(answer)
 
     async def delete_pod(self, namespace: str, action: DeletePod) -> None:
-        """Delete a pod, if it is still that one; at once and unconfirmed if forced. Nothing happens if it is gone."""
+        """Delete a pod, if it is still that one; at once and unconfirmed if forced. Nothing happens if it is gone.
+
+        One that its Job still keeps is told to have failed: the Job waits for that before it makes another one, and the
+        kubelet that would say so is lost.
+        """
+        path = f"/api/v1/namespaces/{namespace}/pods/{action.name}"
         options = _delete_options(action.uid) | ({"gracePeriodSeconds": 0} if action.force else {})
         try:
-            answer = await self.api.delete(f"/api/v1/namespaces/{namespace}/pods/{action.name}", options)
+            answer = await self.api.delete(path, options)
+            if action.force and (answer.get("metadata") or {}).get("finalizers"):
+                answer = await self.api.patch(f"{path}/status", _failed(action.uid), "strategic-merge-patch")
         except Missing:
             self.pods.forget(namespace, action.name, action.uid)
         else:
@@ -170,6 +177,13 @@ def _job_path(namespace: str, name: str) -> str:
 
 def _delete_options(uid: str) -> Json:
     return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+
+
+def _failed(uid: str) -> Json:
+    """What Kubernetes itself says of the pods of a node that is gone; a disruption, which uses no retry."""
+    message = "the node is lost: nobody knows whether the containers still run"
+    disruption = {"type": "DisruptionTarget", "status": "True", "reason": names.Reason.NODE_LOST, "message": message}
+    return {"metadata": {"uid": uid}, "status": {"phase": "Failed", "conditions": [disruption]}}
 
 
 def _worker_binding(namespace: str) -> Json:
