@@ -90,7 +90,7 @@ class Outcome(StrEnum):
     RESUME = "leave Suspended, then unsuspend the Job"
     SUSPEND = "suspend the Job"
     REPLACE = "record the next attempt, then delete the old Job"
-    CLEAR_AWAY = "delete Jobs of other attempts"
+    CLEAR_AWAY = "delete what is left of other attempts"
     SUSPENDED = "prove that no pod is active, then record Suspended"
     COMPLETE = "record Complete"
     FAILED = "record Failed"

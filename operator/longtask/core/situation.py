@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from enum import StrEnum, unique
+from typing import TYPE_CHECKING
 
 from longtask.core.observed import JobOutcome, Observed
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
 @unique
 class Situation(StrEnum):
-    """Every situation a Job can be in, as far as the decision cares."""
+    """Every situation a Job can be in, as far as the decision cares; `told_by` says how it is recognised."""
 
-    NO_JOB = "no Job"
-    LEAVING = "Job is being deleted"
-    ACTIVE = "Job is active"
-    STOPPING = "Job is being suspended"
-    STOPPED = "Job is suspended, no pod active"
-    ENDING = "Job is about to finish"
-    COMPLETE = "Job is complete"
-    FAILED = "Job has failed"
+    told_by: str
+
+    NO_JOB = "no Job", "there is no Job of the current attempt: none yet, or it is gone"
+    LEAVING = "Job is being deleted", "the Job has a `deletionTimestamp`, and is not `Complete`"
+    ACTIVE = "Job is active", "`spec.suspend` is not set"
+    STOPPING = "Job is being suspended", "`spec.suspend` is set; `Suspended` is not `True` yet, or a pod is active"
+    STOPPED = "Job is suspended, no pod active", "`spec.suspend` is set, `Suspended` is `True`, and no pod is active"
+    ENDING = "Job is about to finish", "the Job has the condition `SuccessCriteriaMet` or `FailureTarget`"
+    COMPLETE = "Job is complete", "the Job has the condition `Complete`"
+    FAILED = "Job has failed", "the Job has the condition `Failed`"
+
+    def __new__(cls, word: str, told_by: str) -> Self:
+        """Make a string that knows how its situation is recognised."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.told_by = told_by
+        return member
 
 
 def situation(o: Observed) -> Situation:
