@@ -36,6 +36,7 @@ CREATE TABLE symbol (
 );
 CREATE INDEX symbol_name ON symbol (name);
 CREATE INDEX symbol_file ON symbol (file);
+CREATE INDEX symbol_scope ON symbol (scope, name);
 """
 # LIKE is answered from the trigrams, but not with an ESCAPE: what its % and _ find too much is left out afterwards.
 _SEARCH = """
@@ -45,6 +46,10 @@ AND instr(lower(text), lower(?)) ORDER BY path
 _DEFINITIONS = """
 SELECT path, line FROM symbol JOIN word ON word.id = symbol.name JOIN file ON file.id = symbol.file
 WHERE word = ? AND role = 'definition' ORDER BY path, line
+"""
+_USED = """
+SELECT DISTINCT name.word FROM word AS scope JOIN symbol ON symbol.scope = scope.id
+JOIN word AS name ON name.id = symbol.name WHERE scope.word = ? AND role = 'reference' ORDER BY name.word
 """
 _SYMBOLS = """
 SELECT role, kind, name.word, scope.word, line, "column" FROM symbol JOIN file ON file.id = symbol.file
@@ -133,6 +138,10 @@ class CodeIndex:
     def definitions(self, name: str) -> list[tuple[str, int]]:
         """Return path and line of every definition of a name, sorted."""
         return list(self.connection.execute(_DEFINITIONS, (name,)))
+
+    def used_in(self, scope: str) -> list[str]:
+        """Return the names that a function or class, by its dotted name, refers to; sorted."""
+        return [name for (name,) in self.connection.execute(_USED, (scope,))]
 
     def symbols_of(self, path: str) -> list[Symbol]:
         """Return every definition and reference of a file, as often as it is there."""

@@ -69,6 +69,14 @@ def test_a_definition_is_found_by_name_with_path_and_line(tmp_path: Path) -> Non
     assert index.definitions("hi") == []
 
 
+def test_what_a_function_uses_is_found_by_its_dotted_name(tmp_path: Path) -> None:
+    index = an_index(tmp_path)
+    used = [Symbol("reference", "name", name, "A.b", line, 0) for line, name in enumerate(["size", "len", "size"])]
+    index.put(a_file(), [*used, Symbol("definition", "variable", "x", "A.b", 4, 0), a_symbol()])
+
+    assert index.used_in("A.b") == ["len", "size"]
+
+
 def test_a_file_that_is_put_twice_replaces_itself(tmp_path: Path) -> None:
     index = an_index(tmp_path)
     index.put(a_file(text="the old text"), [a_symbol("old")])
