@@ -122,7 +122,8 @@ import sys
 from pathlib import Path
 from tests.cluster.common import exclusive
 with exclusive(Path(sys.argv[1])):
-    print("held", flush=True)
+    note = Path(sys.argv[1]).with_name("note")
+    print("held", note.read_text() if note.exists() else "", flush=True)
     sys.stdin.readline()
 """
 
@@ -134,20 +135,27 @@ def holder(lock: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=REPO)
 
 
+def waits(pid: int) -> bool:
+    """Whether the kernel lets a process wait for a lock that another one holds."""
+    return any("->" in line and f" {pid} " in line for line in Path("/proc/locks").read_text().splitlines())
+
+
 def test_a_second_command_waits_for_the_first_and_says_so(tmp_path: Path) -> None:
     with exclusive(tmp_path / "lock"):
         second = holder(tmp_path / "lock")
         assert second.stderr is not None
         assert "waiting for another" in second.stderr.readline()
+        wait_for("the second in the kernel's queue", lambda: waits(second.pid), seconds=10)
+        (tmp_path / "note").write_text("after the first")
 
-    assert second.communicate("end\n")[0] == "held\n"
+    assert second.communicate("end\n")[0] == "held after the first\n"
 
 
 def test_a_command_that_was_killed_holds_no_lock(tmp_path: Path) -> None:
     first = holder(tmp_path / "lock")
     assert first.stdout is not None
-    assert first.stdout.readline() == "held\n"
+    assert first.stdout.readline() == "held \n"
     first.send_signal(signal.SIGKILL)
     first.communicate()
 
-    assert holder(tmp_path / "lock").communicate("end\n") == ("held\n", "")
+    assert holder(tmp_path / "lock").communicate("end\n") == ("held \n", "")

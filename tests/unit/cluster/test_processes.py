@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -44,6 +45,16 @@ def groups_of(processes: Processes) -> list[Path]:
 def children(pid: int) -> set[int]:
     """The processes that this one has started."""
     return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+@contextlib.contextmanager
+def a_bystander() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has nothing to do with any cluster."""
+    with subprocess.Popen(SLEEP) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @needs_control_groups
@@ -124,7 +135,7 @@ def test_freezing_what_does_not_run_is_an_error(processes: Processes) -> None:
 
 @needs_control_groups
 def test_a_process_that_got_the_number_of_a_dead_component_is_not_hit(processes: Processes) -> None:
-    with subprocess.Popen(SLEEP) as bystander:
+    with a_bystander() as bystander:
         processes.start("etcd", SLEEP)
         processes.kill("etcd")
         (processes._settings.run / "etcd.pid").write_text(str(bystander.pid))
@@ -135,7 +146,6 @@ def test_a_process_that_got_the_number_of_a_dead_component_is_not_hit(processes:
             processes.signal("etcd", signal.SIGKILL)
 
         assert bystander.poll() is None
-        bystander.kill()
 
 
 @needs_control_groups
@@ -158,6 +168,21 @@ def test_killing_the_cluster_ends_what_its_components_left_behind_and_removes_ev
 def test_killing_the_cluster_ends_frozen_processes(processes: Processes) -> None:
     processes.start("etcd", SLEEP)
     processes.freeze("etcd")
+
+    processes.cgroups.kill()
+
+    assert groups_of(processes) == []
+
+
+@needs_control_groups
+@pytest.mark.skipif(not (CGROUPS / "freezer").is_dir(), reason="control groups of version 1 freeze in a hierarchy")
+def test_killing_the_cluster_ends_processes_in_a_frozen_group(processes: Processes) -> None:
+    """A container runtime that was killed in the middle of a pause leaves one; signals do not get through."""
+    processes.start("etcd", SLEEP)
+    group = CGROUPS / "freezer" / processes.cgroups.name / "paused"
+    group.mkdir(parents=True)
+    (group / "cgroup.procs").write_text(str(processes.pid("etcd")))
+    (group / "freezer.state").write_text("FROZEN")
 
     processes.cgroups.kill()
 
