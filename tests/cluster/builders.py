@@ -1,19 +1,20 @@
 """Building the Containerfile: with Docker or Podman where one answers, else with buildah.
 
 The engines start from the official Python image. buildah starts from a base of Debian packages, made here once, and
-keeps that and its layers in a cache outside the clone. It runs in a mount namespace of its own, for it leaves mounts.
+keeps that and its layers in a cache outside the clone. Both run in mount namespaces of their own: they leave mounts.
 """
 
 import ast
 import json
 import os
 import platform
+import shutil
 import ssl
 import sys
 from pathlib import Path
 
 from tests.cluster.base import IMAGE
-from tests.cluster.common import digest, run, step, succeeds, write
+from tests.cluster.common import digest, exclusive, run, step, succeeds, write
 from tests.cluster.settings import Settings
 
 ENGINES = ("docker", "podman")
@@ -71,11 +72,14 @@ def _pip_config() -> str:
 
 
 def _buildah(settings: Settings, scratch: Path, archive: Path) -> None:
-    base = _base(settings)
-    common = ["bud", "--quiet", "--isolation=chroot", "--layers", "--file=Containerfile", f"--tag={IMAGE}"]
-    options = [f"--build-arg=BASE={base}", *secrets(scratch)]
-    _run_buildah(settings, [*common, *options, str(settings.repo)], seconds=1800)
-    _run_buildah(settings, ["push", "--quiet", IMAGE, f"docker-archive:{archive}:{IMAGE}"], seconds=300)
+    """Build with the cache that every clone of this machine shares: one at a time, and rid of what was interrupted."""
+    with exclusive(settings.cache / "lock"):
+        _run_buildah(settings, ["rm", "--all"])
+        base = _base(settings)
+        common = ["bud", "--quiet", "--isolation=chroot", "--layers", "--file=Containerfile", f"--tag={IMAGE}"]
+        options = [f"--build-arg=BASE={base}", *secrets(scratch)]
+        _run_buildah(settings, [*common, *options, str(settings.repo)], seconds=1800)
+        _run_buildah(settings, ["push", "--quiet", IMAGE, f"docker-archive:{archive}:{IMAGE}"], seconds=300)
 
 
 def _base(settings: Settings) -> str:
@@ -86,13 +90,15 @@ def _base(settings: Settings) -> str:
     if any(name in (image.get("names") or []) for image in images):
         return name
     folder = settings.cache / "base"
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "scratch").mkdir(parents=True)
     with step("making a base image of Debian packages (a minute, once on a machine)"):
         options = ["--mode=root", "--variant=minbase", f"--include={PACKAGES}", *LEAN]
-        run(["mmdebstrap", "--quiet", *options, suite, folder / "base.tar"], seconds=1200)
+        command = ["unshare", "--mount", "mmdebstrap", "--quiet", *options, suite, f"{folder}/base.tar"]
+        run(command, env={"TMPDIR": str(folder / "scratch")}, seconds=1200)
         write(folder / "Containerfile", "FROM scratch\nADD base.tar /\n")
         _run_buildah(settings, ["bud", "--quiet", f"--tag={name}", str(folder)], seconds=600)
-        (folder / "base.tar").unlink()
+        shutil.rmtree(folder)
     return name
 
 
