@@ -158,7 +158,7 @@ def a_pending_pod(**changes: Any) -> ObservedPod:  # noqa: ANN401
     return a_pod(**values | changes)
 
 
-def an_ended_pod(exit_code: int, **changes: Any) -> ObservedPod:  # noqa: ANN401
+def an_ended_pod(exit_code: int | None, **changes: Any) -> ObservedPod:  # noqa: ANN401
     """A pod whose worker has ended by itself ten seconds ago."""
     phase = PodPhase.SUCCEEDED if exit_code == 0 else PodPhase.FAILED
     values: dict[str, Any] = {"phase": phase, "worker_started": False, "exit_code": exit_code}

@@ -1,0 +1,323 @@
+"""A Job that runs: what the task says of it, and when the next attempt takes its place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from longtask.api.longtask import CheckpointCause, DesiredState, State
+from longtask.api.names import ConditionType, Reason, job_name
+from longtask.core.actions import Outcome, Plan, Question
+from longtask.core.observed import PodPhase, Trouble
+from longtask.core.reconcile import reconcile
+from tests.unit.core.builders import (
+    HOLDER,
+    NAME,
+    NOW,
+    UID,
+    WAIT,
+    a_checkpoint,
+    a_condition,
+    a_job,
+    a_pending_pod,
+    a_pod,
+    a_task,
+    after_writing,
+    ago,
+    an_ended_pod,
+    condition,
+    kinds,
+    observed,
+    says,
+    written,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from longtask.core.observed import ObservedJob, ObservedPod
+
+RUN, RUNNING = DesiredState.RUN, State.RUNNING
+STOP = CheckpointCause.STOP
+
+
+def test_a_worker_at_work_is_recorded_once() -> None:
+    o = observed(a_task(), a_job(), a_pod())
+    after = written(reconcile(o))
+    assert (after.state, after.job_name, after.start_time) == (RUNNING, job_name(NAME, UID, 1), NOW)
+    assert says(after, ConditionType.READY) == (True, Reason.RUNNING)
+    assert reconcile(after_writing(o)).actions == ()
+
+
+def test_nothing_is_said_of_a_job_whose_resume_the_job_controller_has_not_seen() -> None:
+    assert reconcile(observed(a_task(), a_job(suspended=True), a_pod())) == WAIT
+
+
+def test_a_pod_of_an_earlier_attempt_is_not_the_worker_that_is_waited_for() -> None:
+    task = a_task(status={"attempt": 2})
+    assert reconcile(observed(task, a_job(attempt=2), a_pod(attempt=1))) == WAIT
+
+
+def test_a_new_job_without_a_pod_is_given_a_moment() -> None:
+    plan = reconcile(observed(a_task(), a_job(active_since=ago(seconds=2))))
+    assert plan == Plan(outcome=Outcome.WAIT, wake_at=NOW + timedelta(seconds=3))
+
+
+def test_a_pod_that_only_starts_costs_no_write() -> None:
+    assert reconcile(observed(a_task(), a_job(), a_pending_pod())) == WAIT
+
+
+def test_a_pod_that_does_not_start_says_why_in_the_words_of_the_kubelet() -> None:
+    trouble = Trouble(reason=Reason.IMAGE_PULL, message="no such image", only_a_person_can_help=True)
+    o = observed(a_task(), a_job(), a_pending_pod(trouble=trouble))
+    after = written(reconcile(o))
+    assert says(after, ConditionType.STALLED) == (True, Reason.IMAGE_PULL)
+    assert says(after, ConditionType.READY) == (False, Reason.IMAGE_PULL)
+    found = condition(after, ConditionType.READY)
+    assert found is not None
+    assert found.message == "no such image"
+
+
+def test_an_unschedulable_pod_is_no_reason_to_call_a_person() -> None:
+    trouble = Trouble(reason=Reason.UNSCHEDULABLE, message="0/1 nodes are available")
+    after = written(reconcile(observed(a_task(), a_job(), a_pending_pod(trouble=trouble))))
+    assert says(after, ConditionType.STALLED) is None
+    assert says(after, ConditionType.READY) == (False, Reason.UNSCHEDULABLE)
+
+
+def test_words_that_the_kubelet_changes_to_and_fro_are_written_once() -> None:
+    first = Trouble(reason=Reason.IMAGE_PULL, message="ErrImagePull", only_a_person_can_help=True)
+    o = after_writing(observed(a_task(), a_job(), a_pending_pod(trouble=first)))
+    second = replace(first, message="ImagePullBackOff")
+    assert reconcile(replace(o, pods=(a_pending_pod(trouble=second),))).actions == ()
+
+
+def test_stalled_is_taken_back_as_soon_as_a_pod_starts() -> None:
+    stalled = a_condition(ConditionType.STALLED, Reason.QUOTA_EXCEEDED)
+    task = a_task(status={"conditions": [stalled]})
+    after = written(reconcile(observed(task, a_job(), a_pending_pod())))
+    assert says(after, ConditionType.STALLED) == (False, Reason.AS_DESIRED)
+    assert says(after, ConditionType.READY) == (False, Reason.STARTING)
+
+
+def test_without_a_pod_the_events_of_the_job_are_asked_why() -> None:
+    assert reconcile(observed(a_task(), a_job())).question is Question.JOB_TROUBLES
+
+
+def test_a_quota_makes_the_task_stalled_and_is_looked_at_again() -> None:
+    quota = Trouble(reason=Reason.QUOTA_EXCEEDED, message="exceeded quota: pods", only_a_person_can_help=True, time=NOW)
+    plan = reconcile(observed(a_task(), a_job(), job_troubles=(quota,)))
+    assert plan.outcome is Outcome.STALLED
+    assert plan.wake_at == NOW + timedelta(seconds=15)
+    assert says(written(plan), ConditionType.STALLED) == (True, Reason.QUOTA_EXCEEDED)
+
+
+def test_the_latest_complaint_counts() -> None:
+    old = Trouble(reason=Reason.QUOTA_EXCEEDED, message="old", time=ago(seconds=20))
+    new = Trouble(reason=Reason.POD_REFUSED, message="new", time=ago(seconds=5))
+    after = written(reconcile(observed(a_task(), a_job(), job_troubles=(old, new))))
+    assert says(after, ConditionType.READY) == (False, Reason.POD_REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("complaint", "pods"),
+    [(ago(minutes=2), ()), (ago(seconds=30), (an_ended_pod(1),))],
+    ids=["before the Job ran", "about an earlier pod"],
+)
+def test_an_old_complaint_is_no_reason_for_what_is_now(complaint: datetime, pods: tuple[ObservedPod, ...]) -> None:
+    quota = Trouble(reason=Reason.QUOTA_EXCEEDED, message="exceeded quota", only_a_person_can_help=True)
+    o = observed(a_task(), a_job(), *pods, job_troubles=(replace(quota, time=complaint),))
+    assert says(written(reconcile(o)), ConditionType.STALLED) is None
+
+
+def test_without_any_complaint_the_task_says_that_it_waits_for_a_pod() -> None:
+    plan = reconcile(observed(a_task(), a_job(), job_troubles=()))
+    assert says(written(plan), ConditionType.READY) == (False, Reason.STARTING)
+    assert plan.wake_at == NOW + timedelta(seconds=15)
+
+
+def test_a_crash_shows_what_the_pod_died_of_and_how_many_retries_are_used() -> None:
+    pod = an_ended_pod(1, last_words="Traceback: it broke\n")
+    job = a_job(failed=2, failures_before=1)
+    after = written(reconcile(observed(a_task(RUN, RUNNING), job, pod, job_troubles=())))
+    assert (after.state, after.failures) == (State.INIT, 3)
+    found = condition(after, ConditionType.READY)
+    assert found is not None
+    assert (found.reason, found.message) == (
+        Reason.RETRYING,
+        f"pod {pod.name} exited with code 1; 3 of 6 retries used\nTraceback: it broke",
+    )
+
+
+def test_a_pod_that_died_without_an_exit_code_just_failed() -> None:
+    pod = an_ended_pod(None, ended=None)
+    found = condition(
+        written(reconcile(observed(a_task(), a_job(), pod, job_troubles=()))),
+        ConditionType.READY,
+    )
+    assert found is not None
+    assert found.message == f"pod {pod.name} failed; 0 of 6 retries used"
+
+
+def test_the_pod_that_ended_last_tells_why() -> None:
+    older = an_ended_pod(1, name="older", uid="older", ended=ago(seconds=50))
+    newer = an_ended_pod(2, name="newer", uid="newer", ended=ago(seconds=20))
+    for pods in ((older, newer), (newer, older)):
+        found = condition(written(reconcile(observed(a_task(), a_job(), *pods, job_troubles=()))), ConditionType.READY)
+        assert found is not None
+        assert found.message.startswith("pod newer exited with code 2")
+
+
+@pytest.mark.parametrize("pod", [an_ended_pod(75), an_ended_pod(143, disrupted=True)], ids=["75", "evicted"])
+def test_an_interruption_that_the_job_retries_is_not_called_a_failure(pod: ObservedPod) -> None:
+    o = observed(a_task(), a_job(), pod, job_troubles=())
+    assert says(written(reconcile(o)), ConditionType.READY) == (False, Reason.INTERRUPTED)
+
+
+def test_a_running_task_whose_new_pod_is_pending_says_so_at_once() -> None:
+    o = observed(a_task(RUN, RUNNING), a_job(), an_ended_pod(1, uid="old"), a_pending_pod(uid="new"))
+    after = written(reconcile(o))
+    assert after.state is State.INIT
+    assert reconcile(after_writing(o)) == WAIT
+
+
+def test_a_running_task_that_has_just_lost_its_pod_says_so_at_once() -> None:
+    o = observed(a_task(RUN, RUNNING), a_job(active_since=ago(seconds=1)))
+    assert written(reconcile(o)).state is State.INIT
+
+
+def test_that_no_worker_is_at_work_is_written_only_over_the_checkpoint_it_was_judged_by() -> None:
+    """The last save may not be known here yet: with it, this would be an interruption."""
+    for o in (
+        observed(a_task(RUN, RUNNING), a_job(), job_troubles=()),
+        observed(a_task(RUN, RUNNING), a_job(), job_troubles=(Trouble(reason=Reason.POD_REFUSED, message="no"),)),
+    ):
+        (write,) = reconcile(o).actions
+        assert getattr(write, "judged", False)
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        an_ended_pod(0),
+        an_ended_pod(75, phase=PodPhase.RUNNING),
+        an_ended_pod(1, phase=PodPhase.RUNNING),
+    ],
+    ids=["pod ended before its Job", "container saved before its pod", "container failed before its pod"],
+)
+def test_an_end_that_only_half_is_seen_costs_no_write(pod: ObservedPod) -> None:
+    o = observed(a_task(RUN, RUNNING), a_job(), pod, job_troubles=())
+    assert reconcile(o) == WAIT
+
+
+def test_a_pod_of_an_earlier_job_of_that_name_is_not_waited_for() -> None:
+    o = observed(a_task(RUN, RUNNING), a_job(), an_ended_pod(0, owner_uid="gone"), job_troubles=())
+    assert written(reconcile(o)).state is State.INIT
+
+
+# --- interruptions ---
+
+
+def interrupted(*belongings: ObservedJob | ObservedPod, done: int = 5, **status: Any) -> Plan:  # noqa: ANN401
+    """What follows the end of a worker that has saved because it was asked to stop."""
+    values = {"checkpoint": a_checkpoint(STOP)} | status
+    task = a_task(RUN, RUNNING, done=done, status=values)
+    return reconcile(observed(task, *(belongings or (a_job(failed=1),)), job_troubles=()))
+
+
+def test_an_interruption_with_progress_starts_the_next_attempt_at_once() -> None:
+    plan = interrupted()
+    assert kinds(plan) == ["WriteStatus", "DeleteJob"]
+    after = written(plan)
+    assert (after.attempt, after.failures, after.idle_restarts, after.done_at_start) == (2, 1, None, 5)
+    assert says(after, ConditionType.READY) == (False, Reason.INTERRUPTED)
+    (write, _) = plan.actions
+    assert getattr(write, "judged", False)
+
+
+def test_interruptions_without_progress_are_counted() -> None:
+    assert written(interrupted(done=5, done_at_start=5, idle_restarts=1)).idle_restarts == 2
+    assert written(interrupted(done=6, done_at_start=5, idle_restarts=1)).idle_restarts is None
+
+
+def test_after_five_without_progress_the_job_controller_sets_the_pace_and_a_person_is_called() -> None:
+    plan = interrupted(done=5, done_at_start=5, idle_restarts=5)
+    assert kinds(plan) == ["WriteStatus"]
+    assert says(written(plan), ConditionType.STALLED) == (True, Reason.NO_PROGRESS)
+    assert written(interrupted(done=5, done_at_start=5, idle_restarts=4)).attempt == 2
+
+
+def test_an_attempt_that_gets_on_after_all_is_again_followed_at_once() -> None:
+    after = written(interrupted(done=6, done_at_start=5, idle_restarts=5))
+    assert (after.attempt, after.idle_restarts) == (2, None)
+
+
+def test_a_crash_after_idle_attempts_is_told_as_a_crash_once_there_is_progress() -> None:
+    status = {"checkpoint": a_checkpoint(), "idle_restarts": 5, "done_at_start": 5}
+    o = observed(a_task(RUN, RUNNING, done=6, status=status), a_job(), an_ended_pod(1), job_troubles=())
+    assert says(written(reconcile(o)), ConditionType.READY) == (False, Reason.RETRYING)
+
+
+def test_the_save_of_an_earlier_suspend_is_no_interruption() -> None:
+    task = a_task(RUN, State.INIT, status={"checkpoint": a_checkpoint(STOP)})
+    assert written(reconcile(observed(task, a_job(), job_troubles=()))).attempt == 1
+
+
+def test_a_save_of_an_earlier_attempt_is_no_interruption() -> None:
+    status = {"attempt": 2, "checkpoint": a_checkpoint(STOP, attempt=1)}
+    o = observed(a_task(RUN, RUNNING, status=status), a_job(attempt=2), job_troubles=())
+    assert written(reconcile(o)).attempt == 2
+
+
+@pytest.mark.parametrize("cause", [CheckpointCause.CLAIM, CheckpointCause.INTERVAL])
+def test_a_worker_that_ended_without_a_last_save_is_no_interruption(cause: CheckpointCause) -> None:
+    assert written(interrupted(checkpoint=a_checkpoint(cause))).attempt == 1
+
+
+def test_a_pod_that_crashed_after_the_save_of_another_is_no_interruption() -> None:
+    crashed = an_ended_pod(1, uid="another", ended=ago(seconds=5))
+    assert written(interrupted(a_job(), crashed)).attempt == 1
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [an_ended_pod(75, uid=HOLDER, ended=ago(seconds=5)), an_ended_pod(1, uid="another", ended=ago(minutes=5))],
+    ids=["the pod that saved", "a crash before"],
+)
+def test_ends_that_belong_to_the_interruption_do_not_hide_it(pod: ObservedPod) -> None:
+    assert written(interrupted(a_job(), pod)).attempt == 2
+
+
+# --- the template is changed while the Job runs ---
+
+
+def test_a_worker_at_work_is_not_stopped_for_a_new_template_and_the_task_says_so() -> None:
+    after = written(reconcile(observed(a_task(RUN, RUNNING, template_hash="another"), a_job(), a_pod())))
+    assert (after.state, after.attempt) == (RUNNING, 1)
+    found = condition(after, ConditionType.READY)
+    assert found is not None
+    assert "suspend the task and run it again" in found.message
+
+
+@pytest.mark.parametrize(
+    "pods",
+    [(), (a_pending_pod(),), (an_ended_pod(1), a_pending_pod(uid="new"))],
+    ids=["no pod", "a pod that does not start", "a crash loop"],
+)
+def test_a_new_template_is_taken_up_at_once_while_no_worker_is_at_work(pods: tuple[ObservedPod, ...]) -> None:
+    o = observed(a_task(template_hash="another"), a_job(), *pods, job_troubles=())
+    plan = reconcile(o)
+    assert kinds(plan) == ["WriteStatus", "DeleteJob"]
+    assert (written(plan).attempt, written(plan).failures) == (2, 0)
+
+
+def test_a_new_template_waits_for_the_verdict_on_a_pod_that_has_ended_well() -> None:
+    assert reconcile(observed(a_task(template_hash="another"), a_job(), an_ended_pod(0))) == WAIT
+
+
+def test_a_pod_on_its_way_out_is_at_work_until_it_has_ended() -> None:
+    pod = a_pod(deletion_time=NOW + timedelta(seconds=500))
+    assert written(reconcile(observed(a_task(), a_job(), pod))).state is RUNNING
