@@ -14,7 +14,7 @@ from longtask.worker.store import Cause, Claim, Snapshot, Wanted
 from tests.unit.worker.standin import NAME, NAMESPACE, UID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 Object = dict[str, Any]
 
@@ -111,6 +111,7 @@ class Script:
     saves: list[Any] = field(default_factory=list)
     wanted: Wanted = Wanted.RUN
     asked: list[tuple[Snapshot, int]] = field(default_factory=list)
+    given_seconds: list[float] = field(default_factory=list)
     closed: bool = False
     changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -120,10 +121,11 @@ class Script:
         assert isinstance(answer, Claim)
         return answer
 
-    def save(self, snapshot: Snapshot, sequence: int, seconds: float) -> Wanted:  # noqa: ARG002
+    def save(self, snapshot: Snapshot, sequence: int, seconds: float) -> Wanted:
         """Answer with the next of `saves`."""
         with self.changed:
             self.asked.append((snapshot, sequence))
+            self.given_seconds.append(seconds)
             self.changed.notify_all()
         answer = _next(self.saves, self.wanted)
         assert isinstance(answer, Wanted)
@@ -171,7 +173,7 @@ class Gate:
         self._open.set()
 
 
-def counted(values: Iterator[int] | list[int], then: Callable[[int], None]) -> Iterator[int]:
+def counted(values: Iterable[int], then: Callable[[int], None]) -> Iterator[int]:
     """Yield values and call `then` with each before it is yielded."""
     for value in values:
         then(value)
