@@ -84,7 +84,7 @@ def _await_rules(rules: Rules) -> None:
     stranger = bench.account("stranger")
     bench.bind("stranger", "longtask-editor")
     wait_for(
-        lambda: _refused(lambda: stranger.create(bench.manifest("probe")), "create Jobs"),
+        lambda: _refused(lambda: stranger.create(bench.manifest("stranger"), query="dryRun=All"), "create Jobs"),
         what="the policy on templates to bite",
     )
     task = bench.task("probe")
