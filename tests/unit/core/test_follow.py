@@ -11,6 +11,7 @@ import pytest
 from longtask.api.longtask import CheckpointCause, DesiredState, State
 from longtask.api.names import ConditionType, Reason, job_name
 from longtask.core.actions import Outcome, Plan, Question
+from longtask.core.attempts import follow
 from longtask.core.observed import PodPhase, Trouble
 from longtask.core.reconcile import reconcile
 from tests.unit.core.builders import (
@@ -321,3 +322,8 @@ def test_a_new_template_waits_for_the_verdict_on_a_pod_that_has_ended_well() -> 
 def test_a_pod_on_its_way_out_is_at_work_until_it_has_ended() -> None:
     pod = a_pod(deletion_time=NOW + timedelta(seconds=500))
     assert written(reconcile(observed(a_task(), a_job(), pod))).state is RUNNING
+
+
+def test_a_step_for_situations_with_a_job_says_so_when_there_is_none() -> None:
+    with pytest.raises(ValueError, match="situations that have a Job"):
+        follow(observed(a_task()))
