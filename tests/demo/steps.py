@@ -95,7 +95,7 @@ def terminate(stage: Stage, screen: Screen) -> None:
     command: list[str] = body["spec"]["template"]["spec"]["containers"][0]["command"]
     command[command.index("/data/index.sqlite")] = "/data/again.sqlite"
     task = stage.apply_body(body)
-    follow(screen, task, "a tenth done", share(0.1))
+    follow(screen, task, "a twentieth done", share(0.05))
     stage.want(task, "Terminate")
     follow(screen, task, "Terminated", lambda body: settled_in(body, "Terminated"), seconds=CHANGE_SECONDS)
     screen.mark("index-again is terminated")
