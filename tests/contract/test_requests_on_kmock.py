@@ -1,0 +1,215 @@
+"""What the operator asks of a cluster: where, with which preconditions, and what it then knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import kmock as mocked
+import pytest
+
+from longtask.api import names
+from longtask.core.actions import DeleteJob, DeletePod, SetJobSuspended
+from longtask.shell.cluster import Cluster
+from longtask.shell.mirror import Mirror
+from longtask.shell.slim import job_record, pod_record
+from longtask.shell.tasks import TaskStore
+from tests.unit.core.builders import JOB_UID, UID, a_job, a_task
+from tests.unit.shell.doubles import a_body, a_job_body, a_pod_body
+
+if TYPE_CHECKING:
+    from longtask.shell.api import Api
+
+pytestmark = pytest.mark.kmock(cls=mocked.RawHandler)
+Json = dict[str, Any]
+Response: Any = mocked.Response  # type: ignore[attr-defined]  # public, but not in its __all__
+
+TASK = a_task()
+TASK_PATH = f"/apis/longtask.dev/v1alpha1/namespaces/team/longtasks/{TASK.name}"
+JOBS = "/apis/batch/v1/namespaces/team/jobs"
+JOB = f"{JOBS}/{TASK.job_name}"
+NOT_FOUND = Response(status=404, payload={"kind": "Status", "message": "not found"})
+
+
+@pytest.fixture
+def cluster(door: Api) -> Cluster:
+    """A cluster whose copies begin with the task, its Job and its pod."""
+
+    def mirror(parse: Any) -> Mirror[Any]:  # noqa: ANN401 - either parser
+        return Mirror(door, "/", parse=parse, changed=lambda _: None, idle_seconds=1, longest_backoff=1)
+
+    made = Cluster(api=door, tasks=TaskStore(lambda _: None), jobs=mirror(job_record), pods=mirror(pod_record))
+    made.tasks.apply(a_body(TASK))
+    made.jobs.apply(a_job_body())
+    made.pods.apply(a_pod_body())
+    return made
+
+
+def newer(body: Json, version: int, **metadata: object) -> Json:
+    """The same object, changed since."""
+    return body | {"metadata": body["metadata"] | {"resourceVersion": str(version), **metadata}}
+
+
+def the_request(kmock: mocked.RawHandler) -> mocked.Request:
+    """The only one that was made."""
+    (request,) = list(kmock)
+    return request
+
+
+async def test_a_status_is_a_json_patch_of_the_subresource_and_known_at_once(
+    kmock: mocked.RawHandler, cluster: Cluster
+) -> None:
+    kmock[f"patch {TASK_PATH}/status"] << newer(a_body(TASK), 101)
+    operations = [{"op": "add", "path": "/status/failures", "value": 1}]
+    await cluster.patch_status(TASK, operations)
+
+    request = the_request(kmock)
+    assert request.headers["Content-Type"] == "application/json-patch+json"
+    assert request.data == operations
+    assert cluster.tasks.version(UID) == "101"
+
+
+async def test_a_job_is_created_with_strict_validation_and_known_at_once(
+    kmock: mocked.RawHandler, cluster: Cluster
+) -> None:
+    created = newer(a_job_body(), 201, name="import-next")
+    kmock[f"post {JOBS}"] << created
+    await cluster.create_job(created)
+
+    assert the_request(kmock).params == {"fieldValidation": "Strict"}
+    assert "import-next" in {job.name for job in cluster.jobs.of_task(UID)}
+
+
+async def test_a_suspension_holds_for_the_very_version_that_was_seen(
+    kmock: mocked.RawHandler, cluster: Cluster
+) -> None:
+    kmock[f"patch {JOB}"] << newer(a_job_body(), 201)
+    await cluster.set_job_suspended(
+        "team", SetJobSuspended(name=TASK.job_name, uid=JOB_UID, resource_version="200", suspend=True)
+    )
+
+    request = the_request(kmock)
+    assert request.headers["Content-Type"] == "application/merge-patch+json"
+    assert request.data == {"metadata": {"uid": JOB_UID, "resourceVersion": "200"}, "spec": {"suspend": True}}
+    assert [job.resource_version for job in cluster.jobs.of_task(UID)] == ["201"]
+
+
+async def test_a_job_is_deleted_after_its_pods_and_only_that_one(kmock: mocked.RawHandler, cluster: Cluster) -> None:
+    kmock[f"delete {JOB}"] << newer(a_job_body(), 201, deletionTimestamp="2026-03-01T12:00:00Z")
+    await cluster.delete_job("team", DeleteJob(name=TASK.job_name, uid=JOB_UID))
+
+    assert the_request(kmock).data == {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "preconditions": {"uid": JOB_UID},
+        "propagationPolicy": "Foreground",
+    }
+    assert [job.deleting for job in cluster.jobs.of_task(UID)] == [True]
+
+
+@pytest.mark.parametrize(("force", "expected"), [(False, {}), (True, {"gracePeriodSeconds": 0})])
+async def test_only_a_lost_pod_is_deleted_by_force(
+    kmock: mocked.RawHandler,
+    cluster: Cluster,
+    force: bool,
+    expected: Json,
+) -> None:
+    answer = newer(a_pod_body(), 301, deletionTimestamp="2026-03-01T12:00:00Z")
+    kmock["delete /api/v1/namespaces/team/pods/pod"] << answer
+    await cluster.delete_pod("team", DeletePod(name="pod", uid="pod-uid", force=force))
+
+    options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": "pod-uid"}}
+    assert the_request(kmock).data == options | expected
+    assert all(pod.deletion_time is not None for pod in cluster.pods.of_task(UID)), "known at once"
+
+
+async def test_what_is_gone_already_is_deleted_and_known_to_be_gone(kmock: mocked.RawHandler, cluster: Cluster) -> None:
+    kmock["delete"] << NOT_FOUND
+    (job,), (pod,) = cluster.jobs.of_task(UID), cluster.pods.of_task(UID)
+    await cluster.delete_job("team", DeleteJob(name=job.name, uid=job.uid))
+    await cluster.delete_pod("team", DeletePod(name=pod.name, uid=pod.uid, force=False))
+
+    assert (cluster.jobs.of_task(UID), cluster.pods.of_task(UID)) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [(NOT_FOUND, False), (a_body(a_task(uid="another")), False), (a_body(TASK), True)],
+    ids=["gone", "another-of-that-name", "there"],
+)
+async def test_a_task_is_read_by_its_uid(
+    kmock: mocked.RawHandler,
+    cluster: Cluster,
+    answer: Any,  # noqa: ANN401
+    expected: bool,
+) -> None:
+    kmock[f"get {TASK_PATH}"] << answer
+
+    assert (await cluster.read_task(TASK) is not None) is expected
+
+
+async def test_pods_are_listed_live_to_the_last_page(kmock: mocked.RawHandler, cluster: Cluster) -> None:
+    last = {"metadata": {"resourceVersion": "9"}, "items": [newer(a_pod_body(), 302, name=f"import-{UID[:8]}-1-bbbbb")]}
+    first = {"metadata": {"resourceVersion": "9", "continue": "more"}, "items": [a_pod_body()]}
+    kmock["get /api/v1/pods?continue=more"] << last
+    kmock["get /api/v1/pods"] << first
+
+    found = await cluster.list_pods("longtask.dev/task-uid")
+
+    assert [pod.name[-5:] for pod in found] == ["abcde", "bbbbb"]
+    for request in kmock:
+        assert "resourceVersion" not in request.params, "an answer from a cache proves nothing"
+        assert request.params["labelSelector"] == "longtask.dev/task-uid"
+
+
+async def test_the_complaints_about_a_job_are_sorted_by_their_time(kmock: mocked.RawHandler, cluster: Cluster) -> None:
+    def complaint(message: str, hour: int) -> Json:
+        stamp = f"2026-03-01T{hour}:00:00Z"
+        return {"type": "Warning", "reason": "FailedCreate", "message": message, "lastTimestamp": stamp}
+
+    items = [complaint("late", 12), complaint("early", 10), {"type": "Normal"}]
+    kmock["get /api/v1/namespaces/team/events"] << {"metadata": {}, "items": items}
+
+    troubles = await cluster.job_troubles(a_job())
+
+    assert [trouble.message for trouble in troubles] == ["early", "late"]
+    assert the_request(kmock).params["fieldSelector"] == f"involvedObject.kind=Job,involvedObject.uid={JOB_UID}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (NOT_FOUND, True),
+        ({"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}, True),
+        ({"status": {"conditions": [{"type": "Ready", "status": "True"}]}}, False),
+    ],
+    ids=["gone", "silent", "well"],
+)
+async def test_whether_a_node_is_lost(
+    kmock: mocked.RawHandler,
+    cluster: Cluster,
+    answer: Any,  # noqa: ANN401
+    expected: bool,
+) -> None:
+    kmock["get /api/v1/nodes/node-1"] << answer
+
+    assert await cluster.node_is_lost("node-1") is expected
+
+
+async def test_access_is_one_binding_of_one_role_to_the_accounts_of_the_namespace(
+    kmock: mocked.RawHandler, cluster: Cluster
+) -> None:
+    path = "/apis/rbac.authorization.k8s.io/v1/namespaces/team/rolebindings"
+    kmock[f"get {path}/{names.WORKER_ROLE}"] << NOT_FOUND
+    kmock[f"post {path}"] << {}
+    await cluster.ensure_worker_access("team")
+
+    *_, created = list(kmock)
+    assert created.data["roleRef"]["name"] == names.WORKER_ROLE
+    assert [subject["name"] for subject in created.data["subjects"]] == ["system:serviceaccounts:team"]
+
+
+async def test_access_that_is_there_is_left_alone(kmock: mocked.RawHandler, cluster: Cluster) -> None:
+    kmock["get"] << {}
+    await cluster.ensure_worker_access("team")
+
+    assert [request.method.value for request in kmock] == ["GET"]
