@@ -56,7 +56,7 @@ def _make(settings: Settings, what: str, programs: list[Program]) -> None:
     names = ", ".join(name for name, _, _ in programs)
     go = toolchain(settings)
     settings.bin.mkdir(parents=True, exist_ok=True)
-    with step(f"compiling {names} (the first time on a machine: 4 minutes and 1 GB of sources; then seconds)"):
+    with step(f"compiling {names} (the first time on a machine: 6 minutes and 1 GB of sources; then seconds)"):
         for name, package, tags in programs:
             _compile(settings, go, name, package, tags)
     write(settings.bin / f".{what}", _wanted(settings, programs))
