@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.e2e.support.client import Api, Body
     from tests.e2e.support.tasks import Handle, Lab
 
-TRIED_AGAIN: Final = 40.0  # seconds: the operator tries again every 15 s
+TRIED_AGAIN: Final = 75.0  # seconds: the operator tries again every 15 s
 
 
 def short(name: str = "task", **settings: Any) -> Body:  # noqa: ANN401 - as in items()
