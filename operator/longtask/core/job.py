@@ -133,13 +133,18 @@ def _objects(written: object) -> list[dict[str, Any]]:
 
 
 def _may_share_processes(spec: Mapping[str, Any]) -> bool:
-    """Whether Kubernetes lets the pod's containers share a PID namespace, so that the worker is not PID 1.
+    """Whether the pod's containers may share a PID namespace, so that the worker is not PID 1.
 
     The kernel drops signals that PID 1 has no handler for, and the kubelet sends SIGTERM once. So a worker that is
     asked to stop while it starts up would never know, work on for its whole grace period, and be killed without having
     saved: seen in one of four quick toggles on a busy node. A program that handles no signals would outlive it too.
+
+    Only a worker that is alone: a sidecar would see into its processes, and with them its token and variables. And
+    only where Kubernetes allows it.
     """
-    return not spec.get("hostPID") and spec.get("os") != {"name": "windows"}
+    sidecars = [item for item in _objects(spec.get("initContainers")) if item.get("restartPolicy")]
+    alone = len(spec["containers"]) == 1 and not sidecars
+    return alone and not spec.get("hostPID") and spec.get("os") != {"name": "windows"}
 
 
 def worker_container(containers: list[dict[str, Any]]) -> dict[str, Any]:
