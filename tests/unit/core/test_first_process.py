@@ -8,7 +8,6 @@ import pytest
 
 from longtask.core.job import job_manifest
 
-
 WORKER = {"name": "worker", "image": "i"}
 SIDECAR = {"name": "proxy", "image": "p"}
 
