@@ -39,8 +39,10 @@ def apply_patch(old: Object, operations: list[Object]) -> Object:
     return new
 
 
-def check_policy(old: Object, new: Object, pod_uid: str) -> None:
-    """Refuse what the policy on the status of a task refuses to a pod of it."""
+def check_policy(old: Object, new: Object, pod_uid: str, attempt: int = 1) -> None:
+    """Refuse what the policy on the status of a task refuses to a pod of it. `attempt`: the pod's."""
+    if old["status"]["attempt"] != attempt:
+        raise RefusedError(403, "the pod is not of the current attempt of this task")
     if new.get("status", {}).get("checkpoint", {}).get("holder") != pod_uid:
         raise RefusedError(403, "checkpoint.holder must be the UID of the pod that the token is bound to")
     if old["status"]["state"] in {"Complete", "Terminated"}:

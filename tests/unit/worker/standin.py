@@ -76,6 +76,7 @@ class StandIn:
             "status": {"attempt": 1, "state": "Init", "observedGeneration": 0},
         }
         self.pods = {"token-of-pod-1": "pod-1", "token-of-pod-2": "pod-2", "token-of-pod-3": "pod-3"}
+        self.attempts: dict[str, int] = {}  # of a pod, by its UID; 1 where nothing is said
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
         self.on_patch: Callable[[Request], None] = lambda _: None  # called, unlocked, before a patch is carried out
@@ -186,7 +187,7 @@ class StandIn:
             try:
                 new = apply_patch(self.task, request.body)
                 check_rules(self.task, new)
-                check_policy(self.task, new, pod_uid)
+                check_policy(self.task, new, pod_uid, self.attempts.get(pod_uid, 1))
             except RefusedError as error:
                 return _status(error.status, f'LongTask.longtask.dev "{NAME}" is invalid: {error}')
             new["metadata"]["resourceVersion"] = str(int(new["metadata"]["resourceVersion"]) + 1)

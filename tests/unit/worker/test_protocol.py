@@ -114,7 +114,6 @@ def test_a_fenced_worker_stops_in_the_middle_of_a_batch_and_cleans_up_nothing(ki
 def test_a_worker_of_an_earlier_attempt_is_fenced(kind: Kind, tmp_path: Path) -> None:
     with StandIn() as server, kind.start(tmp_path, pod_environment(server, tmp_path)) as worker:
         worker.await_line("begin 0")
-        server.pods["token-of-pod-1"] = "pod-of-attempt-1"  # the policy refuses it from now on
         server.set("status.attempt", 2)
         worker.step()
 
