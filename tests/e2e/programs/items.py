@@ -1,8 +1,9 @@
 """The workload of most end-to-end tests: writes every item to a file on a volume, with the epoch that wrote it.
 
 Runs inside the pods, from a ConfigMap; it knows only what users are told. What it does is set by the environment:
-ITEMS (how many), PACE (seconds of work for each), HOLD (a batch that takes until the file `go` appears: one that a
-test wants to be in the middle of), CRASH (exit code at that item), EXIT_ZERO (leave at that item as if all were well).
+ITEMS (how many), PACE (seconds of work for each, until the file `hurry` appears), HOLD (a batch that takes until the
+file `go` appears: one that a test wants to be in the middle of), CRASH (fail at that item, with exit code CODE), NEVER
+(the same, and no retry can help), EXIT_ZERO (leave at that item as if all were well), DATA (folder of its files).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from longtask.worker import NeverRetry, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from longtask.worker import Reason
 
@@ -30,6 +31,7 @@ def number(name: str, default: float = -1) -> float:
 
 def write_line(name: str, line: str) -> None:
     """Append a line in one write, so that two workers at once can't mix theirs."""
+    DATA.mkdir(parents=True, exist_ok=True)
     with (DATA / name).open("a") as file:
         file.write(line + "\n")
 
@@ -44,9 +46,8 @@ class Items(Task):
     def total(self) -> int:
         return int(number("ITEMS", 40))
 
-    def batches(self) -> Iterator[int]:
-        while self.next < self.total():
-            yield self.next
+    def batches(self) -> Iterable[int]:
+        return range(self.next, self.total())  # knows its length, so that the last one is known to be the last
 
     def process(self, batch: int) -> None:
         if batch == number("HOLD"):
@@ -59,7 +60,8 @@ class Items(Task):
             raise NeverRetry("the input can never be read")
         if batch == number("EXIT_ZERO"):
             os._exit(0)
-        time.sleep(number("PACE", 0.05))  # noqa: TID251 - stands for work
+        if not (DATA / "hurry").exists():
+            time.sleep(number("PACE", 0.05))  # noqa: TID251 - stands for work
         write_line("items", f"{batch} {self.epoch}")
         self.next = batch + 1
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 IMAGE: Final = "longtask:dev"
 PROGRAMS: Final = Path(__file__).parents[1] / "programs"
 READER: Final = "reader"
-SETTLED: Final = 30.0  # seconds for anything that takes one pod start or one stop, on a busy machine
+SETTLED: Final = 60.0  # seconds for anything that takes one pod start or one stop, on a very busy machine
 LOOK: Final = 0.2  # seconds between two looks; a tenth of what a pod needs to start
 
 
@@ -127,7 +127,11 @@ class Handle:
 
     def condition(self, kind: str) -> Body:
         """The condition of that type, or {} where there is none."""
-        return next((c for c in self.status.get("conditions", []) if c["type"] == kind), {})
+        return condition(self.read(), kind)
+
+    def history(self) -> list[tuple[str, str]]:
+        """The changes of state that it remembers, oldest first, with their reasons."""
+        return [(entry["state"], entry["reason"]) for entry in self.status.get("history", [])]
 
     def want(self, desired: str) -> Body:
         """Change the one field that this project is about."""
@@ -179,6 +183,29 @@ class Handle:
 
         return wait_for(look, timeout=seconds, every=LOOK, what=f"a running pod of {self.name}", state=self.story)
 
+    def stopping_pod(self) -> Body:
+        """Wait for a pod that has been asked to stop and has not ended; returns it."""
+
+        def look() -> Body | None:
+            return next((pod for pod in self.active_pods() if "deletionTimestamp" in pod["metadata"]), None)
+
+        return wait_for(look, timeout=SETTLED, every=LOOK, what=f"a stopping pod of {self.name}", state=self.story)
+
+    def wait_until_bare(self, *, seconds: float = SETTLED) -> None:
+        """Wait until nothing of it is left but perhaps itself: no Job, no pod."""
+        wait_for(
+            lambda: not self.jobs() and not self.pods(),
+            timeout=seconds,
+            every=LOOK,
+            what=f"no Job and no pod of {self.name}",
+            state=self.story,
+        )
+
+    def warnings(self, reason: str) -> list[str]:
+        """Messages of the events of that reason on it, as `kubectl describe` shows them."""
+        query = f"fieldSelector=involvedObject.uid%3D{self.uid},reason%3D{reason}"
+        return [event["message"] for event in self.api.list_all("Event", self.namespace, query)]
+
     def kill(self) -> Body:
         """SIGKILL its worker's process, past kubelet and container runtime; returns the pod."""
         pod = self.running_pod()
@@ -194,6 +221,11 @@ class Handle:
         except (ApiError, KeyError) as error:
             return str(error)
         return f"\nstatus {status}\njobs {jobs}\npods {pods}"
+
+
+def condition(body: Body, kind: str) -> Body:
+    """The condition of that type, or {} where there is none."""
+    return next((found for found in body["status"].get("conditions", []) if found["type"] == kind), {})
 
 
 def settled_in(body: Body, state: str) -> bool:
@@ -261,9 +293,9 @@ class Lab:
         """Lines of a file on the volume; none when there is no such file."""
         return self.in_reader("sh", "-c", f"cat /data/{name} 2>/dev/null || true").splitlines()
 
-    def items(self) -> list[int]:
-        """The items that were written, in the order of writing."""
-        return [int(line.split()[0]) for line in self.lines("items")]
+    def items(self, folder: str = ".") -> list[int]:
+        """The items that were written, in the order of writing; `folder` for a program that has one of its own."""
+        return [int(line.split()[0]) for line in self.lines(f"{folder}/items")]
 
     def wait_for_line(self, name: str, words: str, *, seconds: float = SETTLED) -> str:
         """Wait until a file on the volume has a line that holds these words; returns the first such line."""
