@@ -45,7 +45,7 @@ def decisive_step(o: Observed) -> Step:
 
 
 def _says_nothing_new(o: Observed, action: Action) -> bool:
-    return isinstance(action, WriteStatus) and action.status == o.task.status and not action.empty_checkpoint
+    return isinstance(action, WriteStatus) and action.status == o.task.status
 
 
 # --- Steps that are no more than a line or two ---

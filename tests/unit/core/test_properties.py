@@ -139,7 +139,7 @@ def snapshots(draw: st.DrawFn) -> Observed:
     )
 
 
-for_any_snapshot = settings(max_examples=150, deadline=None)
+for_any_snapshot = settings(max_examples=100, deadline=None)
 
 
 def _writes(plan: Plan) -> list[WriteStatus]:
