@@ -165,6 +165,25 @@ def test_a_worker_whose_place_was_taken_can_write_nothing(bench: Bench) -> None:
     assert taken["status"]["checkpoint"]["data"] == task["status"]["checkpoint"]["data"]
 
 
+def test_whoever_may_create_pods_may_play_a_worker_and_loses_no_save_by_it(bench: Bench) -> None:
+    """The limit of what is promised: nothing in a token tells a Job's pod from one that is made by hand with its name.
+
+    The right to create pods in a namespace includes that to exec into the worker's, so nothing is given away.
+    """
+    task, _, first = claimed(bench)
+    pod = bench.pod(pod_name(task, "00000"), account="somebody")
+
+    taken = bench.write(bench.worker(pod), task, checkpoint=claim(task, pod))
+
+    assert taken["status"]["checkpoint"] == task["status"]["checkpoint"] | {
+        "epoch": 2,
+        "holder": pod["metadata"]["uid"],
+        "cause": "Claim",
+        "time": taken["status"]["checkpoint"]["time"],
+    }
+    refused(bench, first, taken, "must hold the checkpoint to write", checkpoint=a_save(taken))
+
+
 def test_a_claim_must_wait_while_the_task_is_to_stand_still(bench: Bench) -> None:
     """A save must not: it is how a worker that was asked to stop ends."""
     task, pod, worker = claimed(bench)

@@ -24,7 +24,7 @@ def short(name: str = "task", **settings: Any) -> Body:  # noqa: ANN401 - as in 
 
 def stalled(task: Handle, reason: str) -> str:
     """Wait until it is stalled for that reason; the message of the condition."""
-    body = task.wait(f"Stalled for {reason}", lambda body: is_stalled(body, reason))
+    body = task.wait(f"Stalled for {reason}", lambda body: is_stalled(body, reason), seconds=TRIED_AGAIN)
     assert condition(body, "Ready") == condition(body, "Ready") | {"status": "False", "reason": reason}
     assert settled_in(body, "Init")
     message: str = condition(body, "Stalled")["message"]
