@@ -5,11 +5,10 @@ It must not know what a test wants of it.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from tests.cluster import build, settings
-from tests.cluster.common import digest, run
+from tests.cluster.common import digest, exclusive, run
 
 SOURCES = Path(__file__).with_name("worker")
 
@@ -19,11 +18,15 @@ def binary() -> Path:
     ours = settings.load()
     sources = sorted([*SOURCES.glob("*.go"), SOURCES / "go.mod"])
     program = ours.home / "protocol" / f"worker-{digest([*(path.name for path in sources), *sources])}"
-    if not program.exists():
-        program.parent.mkdir(parents=True, exist_ok=True)
-        half = program.with_suffix(f".new-{os.getpid()}")  # several test processes may compile at once
-        flags = ["-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", str(half), "."]
-        without_network = {"CGO_ENABLED": "0", "GOPROXY": "off", "GOTOOLCHAIN": "local"}
-        run([build.toolchain(ours), "build", *flags], env=without_network, cwd=SOURCES)
-        half.replace(program)
+    with exclusive(program.with_name("lock")):  # several test processes may want it at once
+        if not program.exists():
+            _compile(ours, program)
     return program
+
+
+def _compile(ours: settings.Settings, program: Path) -> None:
+    half = program.with_suffix(".new")
+    flags = ["-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", str(half), "."]
+    without_network = {"CGO_ENABLED": "0", "GOPROXY": "off", "GOTOOLCHAIN": "local"}
+    run([build.toolchain(ours), "build", *flags], env=without_network, cwd=SOURCES)
+    half.replace(program)
