@@ -78,7 +78,7 @@ class Cgroups:
 
     def kill(self) -> None:
         """End every process of the cluster and remove its groups."""
-        wait_for("end of the cluster's processes", self._kill_once, seconds=30)
+        wait_for("end of the cluster's processes", self._kill_once, seconds=60)
         wait_for("removal of the control groups", self._remove_once, seconds=30)
 
     def _kill_once(self) -> bool:

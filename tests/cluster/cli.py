@@ -80,6 +80,7 @@ def _down(settings: Settings) -> None:
         return
     cluster.down()
     (settings.home / "kind").unlink(missing_ok=True)
+    say(f"cluster removed; {settings.home} keeps its programs and logs")
 
 
 CHANGES: dict[str, Callable[[Settings], None]] = {

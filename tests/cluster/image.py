@@ -32,7 +32,7 @@ def load(cluster: Cluster) -> None:
 def fingerprint(settings: Settings) -> str:
     """A hash of every file that the image is made of, names included."""
     repo = settings.repo
-    single = [repo / name for name in ("Containerfile", "pyproject.toml", "README.md", "LICENSE")]
+    single = [repo / name for name in ("Containerfile", ".dockerignore", "pyproject.toml", "README.md", "LICENSE")]
     code = [path for path in sorted((repo / "operator").rglob("*")) if path.is_file()]
     files = [*single, *(path for path in code if "__pycache__" not in path.parts)]
     return digest(part for path in files for part in (str(path.relative_to(repo)), path))

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+SOURCES = (
+    "Containerfile",
+    ".dockerignore",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "operator/longtask/__init__.py",
+)
+
+
 class Nodes(ExistingCluster):
     """A cluster whose nodes take every image."""
 
@@ -36,7 +46,7 @@ class Nodes(ExistingCluster):
 def settings(tmp_path: Path) -> Settings:
     """Sources of a test's own."""
     repo = tmp_path / "repo"
-    for name in ("Containerfile", "pyproject.toml", "README.md", "LICENSE", "operator/longtask/__init__.py"):
+    for name in SOURCES:
         write(repo / name, name)
     return Settings(repo=repo, home=tmp_path / "cluster")
 
@@ -48,9 +58,7 @@ def cluster(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Nodes:
     return Nodes(settings)
 
 
-@pytest.mark.parametrize(
-    "path", ["Containerfile", "pyproject.toml", "README.md", "LICENSE", "operator/longtask/__init__.py"]
-)
+@pytest.mark.parametrize("path", SOURCES)
 def test_the_fingerprint_changes_with_every_source(settings: Settings, path: str) -> None:
     before = image.fingerprint(settings)
 
