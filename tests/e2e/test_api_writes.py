@@ -1,0 +1,103 @@
+"""What the operator costs, by the API server's own account: its audit log, which knows every write and its author (G8).
+
+Namespaces are the tests' own, so what is counted is about their tasks and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.e2e.support.client import wait_for
+from tests.e2e.support.tasks import Handle, Lab, cluster, items
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OPERATOR: Final = "system:serviceaccount:longtask-system:longtask-operator"
+AGENT: Final = "longtask-operator"
+MOST: Final = 10
+"""What a life may cost at most; 8 if the worker is not caught between two looks."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """The operator's writes in a namespace, from now on."""
+
+    namespace: str
+    begun: int = field(default_factory=lambda: cluster().audit_log().stat().st_size)
+
+    def writes(self) -> list[dict[str, Any]]:
+        """Those so far, in their order; refused ones, too."""
+        with cluster().audit_log().open("rb") as log:
+            log.seek(self.begun)
+            entries = [json.loads(line) for line in log if self.namespace.encode() in line and line.endswith(b"\n")]
+        return [
+            entry
+            for entry in entries
+            if entry["user"]["username"] == OPERATOR
+            and entry["stage"] == "ResponseComplete"
+            and entry["objectRef"].get("namespace") == self.namespace
+        ]
+
+    def wait_for(self, what: str, enough: Callable[[list[str]], bool]) -> list[dict[str, Any]]:
+        """The writes as soon as there are enough of them: the log may lag behind the server's answers."""
+
+        def look() -> list[dict[str, Any]] | None:
+            found = self.writes()
+            return found if enough([short(entry) for entry in found]) else None
+
+        return wait_for(look, what=f"{what} in the audit log", state=lambda: [short(e) for e in self.writes()])
+
+
+def short(entry: dict[str, Any]) -> str:
+    """A write in a few words."""
+    ref = entry["objectRef"]
+    subresource = f"/{ref['subresource']}" if "subresource" in ref else ""
+    return f"{entry['verb']} {ref['resource']}{subresource} {ref.get('name', '')} {entry['responseStatus']['code']}"
+
+
+def live(lab: Lab, name: str) -> Handle:
+    """Create, run, suspend, resume, complete."""
+    task = lab.start(items(name, count=60, pace=0.05))
+    task.wait_for_saved(5)
+    task.want("Suspend")
+    task.wait_for_state("Suspended")
+    task.want("Run")
+    task.wait_for_state("Running")
+    task.wait_for_state("Complete")
+    return task
+
+
+def test_a_whole_life_costs_eight_writes_ten_at_most_and_kopf_makes_none_of_them(lab: Lab) -> None:
+    first = Account(lab.namespace)
+    live(lab, "first")
+    first.wait_for("access for workers", lambda found: any("rolebindings" in entry for entry in found))
+
+    second = Account(lab.namespace)
+    live(lab, "second")
+
+    made = second.wait_for("a whole life", lambda found: len(found) >= 8)
+    told = [short(entry) for entry in made]
+    assert len(made) <= MOST, told
+    assert {entry["userAgent"] for entry in made} == {AGENT}, told
+    assert [entry for entry in told if entry.startswith("create")] == [told[0]], "one Job, no event"
+
+
+def test_tasks_that_nothing_happens_to_cost_no_write_while_another_lives(lab: Lab) -> None:
+    suspended = lab.start(items("suspended", desired="Suspend"))
+    suspended.wait_for_state("Suspended")
+    complete = lab.start(items("complete", count=2))
+    complete.wait_for_state("Complete")
+    running = lab.start(items("running", count=2000, pace=0.1, save_every=0.5))
+    running.wait_for_saved(5)
+
+    account = Account(lab.namespace)
+    live(lab, "other")
+
+    running.wait_for_saved(30)
+    made = account.wait_for("a whole life", lambda found: len(found) >= 8)
+    strangers = [short(entry) for entry in made if not entry["objectRef"].get("name", "other").startswith("other")]
+    assert strangers == []
+    assert [entry["verb"] for entry in made].count("create") == 1, "the log names no object that is created"
