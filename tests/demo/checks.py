@@ -70,12 +70,15 @@ def goes_on(screen: Screen, log: str, at: Position, total: int) -> None:
     holds(screen, f"the new worker goes on from {at}", fact=fact, seen=lambda: log)
 
 
-def complete(screen: Screen, task: Handle) -> None:
-    """Check that a task says of itself that all is done, and that it took one attempt and one retry."""
+def complete(screen: Screen, task: Handle, *, kills: int) -> None:
+    """Check that a task says of itself that all is done, in one attempt and with a retry for each kill."""
     status = task.status
     done, total = status["progress"]["done"], status["progress"]["total"]
     holds(screen, f"{done} of {total} files are done", fact=done == total, seen=task.story)
     holds(screen, "the last checkpoint says Done", fact=status["checkpoint"]["cause"] == "Done", seen=task.story)
+    cost = (status["attempt"], status.get("failures", 0))
+    claim = f"attempt 1, retries used: {kills} (a kill uses one, suspending uses none)"
+    holds(screen, claim, fact=cost == (1, kills), seen=task.story)
     holds(screen, "no pod of the task is active", fact=not task.active_pods(), seen=task.story)
 
 

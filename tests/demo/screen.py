@@ -24,13 +24,13 @@ class Screen:
     def __init__(self, out: TextIO = sys.stdout, clock: Callable[[], float] = time.monotonic) -> None:
         self._out, self._clock = out, clock
         self._started = self._last_progress = clock()
-        self._drawn = False
+        self._drawn = ""
         self._marks: list[tuple[float, str]] = []
 
     def say(self, text: str = "") -> None:
         """Write a line that stays."""
-        self._write(("" if not self._drawn else CLEAR) + text + "\n")
-        self._drawn = False
+        self._write((CLEAR if self._drawn else "") + text + "\n")
+        self._drawn = ""
 
     def title(self, text: str) -> None:
         """Begin a part of the story."""
@@ -46,9 +46,10 @@ class Screen:
         """Show how far a task is: on a terminal over the line before, elsewhere a line now and then."""
         line = one_line(name, status)
         if self._out.isatty():
-            width = shutil.get_terminal_size().columns
-            self._write(CLEAR + line[: width - 1])
-            self._drawn = True
+            line = line[: shutil.get_terminal_size().columns - 1]
+            if line != self._drawn:
+                self._write(CLEAR + line)
+                self._drawn = line
         elif self._clock() - self._last_progress >= LINE_SECONDS:
             self._last_progress = self._clock()
             self.say(line)

@@ -33,6 +33,7 @@ def test_on_a_terminal_progress_is_one_line_that_is_drawn_over() -> None:
 
     screen.progress("index", status(10))
     screen.progress("index", status(20))
+    screen.progress("index", status(20))  # as it was: nothing to draw
     screen.say("next")
 
     first, second, rest = out.getvalue().split(CLEAR)[1:]
