@@ -78,10 +78,11 @@ e2e: .venv/.ready ## Tests on the real cluster, which is brought up with the ope
 SIDE_BY_SIDE ?= 6
 FAILED = { $(PY) -m tests.cluster diagnose; exit 1; }
 
-# The cluster's programs take minutes to compile on a new machine: that goes on, with what the processors have to spare,
-# while code and units are checked. Afterwards it is a matter of a second.
+# Questions come first. The cluster's programs take minutes to compile on a new machine: that goes on, with what the
+# processors have to spare, while code and units are checked. Afterwards it is a matter of a second.
 .PHONY: test
 test: .venv/.ready ## Everything: lint, types, layers, unit, generated files, end to end; sets up what it needs
+	$(PY) -m tests.cluster prepare
 	@$(MAKE) --no-print-directory -j2 .programs .checks
 	@$(MAKE) --no-print-directory verify
 	@$(MAKE) --no-print-directory e2e

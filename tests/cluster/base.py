@@ -35,6 +35,10 @@ class Cluster(ABC):
         return run(command, env=self.settings.environment, stdin=stdin, seconds=seconds)
 
     @abstractmethod
+    def prepare(self) -> None:
+        """Install what the host lacks, after saying so and asking."""
+
+    @abstractmethod
     def build(self) -> None:
         """Compile the programs that `up` needs; touches nothing but the cluster's folder and Go's caches."""
 

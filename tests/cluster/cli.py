@@ -19,6 +19,7 @@ ON_ONE = {
     "thaw": "SIGCONT a component",
 }
 ON_ALL = {
+    "prepare": "install what the host lacks for `up`, after saying so and asking",
     "build": "compile the programs that `up` needs, and nothing else",
     "tools": "compile kubectl and helm, and nothing else",
     "up": "bring the cluster up, or repair it",
@@ -84,6 +85,7 @@ def _down(settings: Settings) -> None:
 
 
 CHANGES: dict[str, Callable[[Settings], None]] = {
+    "prepare": lambda settings: choice.chosen(settings).prepare(),
     "build": lambda settings: choice.chosen(settings).build(),
     "tools": build.ensure_tools,
     "up": _up,

@@ -15,6 +15,9 @@ class ExistingCluster(Cluster):
 
     kind = "existing"
 
+    def prepare(self) -> None:
+        """Install nothing."""
+
     def build(self) -> None:
         build.tools(self.settings)
 

@@ -30,10 +30,15 @@ class KindCluster(Cluster):
         self.nodes = (f"{settings.id}-control-plane", f"{settings.id}-worker")
         self._created = settings.run / "kind-created"
 
+    def prepare(self) -> None:
+        """Install nothing: an engine is there, or it is up to the person to start one."""
+        say(f"using kind with {self._engine}")
+
     def build(self) -> None:
         build.tools_and_kind(self.settings)
 
     def up(self) -> None:
+        self.prepare()
         self.build()
         if self.settings.id in self._kind("get", "clusters").split() and not self._created.exists():
             say("an earlier creation did not come to its end: beginning again")

@@ -29,11 +29,14 @@ class LocalCluster(Cluster):
         self._engine = Engine(settings)
         self._processes = self._engine.processes
 
+    def prepare(self) -> None:
+        host.prepare(self.settings)
+
     def build(self) -> None:
         build.everything(self.settings)
 
     def up(self) -> None:
-        host.prepare(self.settings)
+        self.prepare()
         self.build()
         with step("starting the components (half a minute the first time)"):
             self._engine.start_sandbox()
