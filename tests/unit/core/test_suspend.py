@@ -187,6 +187,12 @@ def test_a_worker_that_finished_in_its_last_moments_makes_the_task_complete() ->
     assert (after.state, says(after, ConditionType.COMPLETE)) == (State.COMPLETE, (True, Reason.DONE))
 
 
+def test_a_last_word_that_becomes_known_after_suspended_makes_the_task_complete() -> None:
+    status = {"observed_generation": 2, "checkpoint": a_checkpoint(DONE)}
+    o = observed(a_suspending_task(SUSPENDED, status=status), a_suspended_job(), live=())
+    assert written(reconcile(o)).state is State.COMPLETE
+
+
 def test_a_failed_task_that_is_suspended_still_says_that_it_had_failed_and_is_settled() -> None:
     o = observed(a_suspending_task(), a_failed_job(), live=())
     failed = after_writing(o)
@@ -239,6 +245,12 @@ def test_killed_also_when_the_worker_had_claimed_before_anybody_saw_it_run() -> 
 def test_not_killed_when_the_worker_had_crashed_by_itself_before() -> None:
     task = a_suspending_task(State.INIT, status={"checkpoint": a_checkpoint(CLAIM)})
     assert how(task, an_ended_pod(1, uid=HOLDER)) == Reason.NOT_STARTED
+
+
+def test_not_killed_when_the_task_had_failed_before_it_was_suspended() -> None:
+    status = {"checkpoint": a_checkpoint(INTERVAL), "observed_generation": 1}
+    after = written(reconcile(observed(a_suspending_task(State.FAILED, status=status), a_failed_job(), live=())))
+    assert says(after, ConditionType.SUSPENDED) == (True, Reason.NOT_STARTED)
 
 
 def test_not_started_means_that_nobody_of_this_attempt_was_at_work() -> None:
