@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_OF_KOPF = frozenset({"settings", "k8s_skip"})  # what kopf passes to itself through its records
 
 
 class JsonFormatter(logging.Formatter):
@@ -46,4 +47,4 @@ def set_up_logging(level: str, style: str) -> None:
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
-    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD | _OF_KOPF}

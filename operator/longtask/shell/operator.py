@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import kopf
 
+from longtask import __version__
 from longtask.core.observed import ObservedJob, ObservedPod
 from longtask.shell.api import Api, load_configuration
 from longtask.shell.cluster import JOBS_PATH, PODS_PATH, Cluster
@@ -50,6 +51,7 @@ async def run_operator(settings: Settings, configuration: Configuration | None =
     stop = asyncio.Event()
     listen(stop)
     configuration = configuration or await load_configuration()
+    _log.info("longtask operator %s", __version__, extra={"server": configuration.host})
     lives = Lives(settings, configuration, stop)
     async with serve_health(settings.health_port, ready=lambda: lives.is_ready):
         await _first_of(lives.run(), stop.wait())

@@ -67,6 +67,12 @@ def test_a_traceback_is_a_field() -> None:
     assert "ZeroDivisionError" in json.loads(JsonFormatter().format(record))["exception"]
 
 
+def test_what_kopf_passes_to_itself_is_no_field() -> None:
+    line = json.loads(JsonFormatter().format(a_record(settings=object(), k8s_skip=True, k8s_ref={"name": "import"})))
+
+    assert line.keys() == {"time", "level", "logger", "message", "k8s_ref"}
+
+
 def test_text_has_the_fields_behind_the_message() -> None:
     assert TextFormatter("%(message)s").format(a_record(task="team/import")) == "resumed import task=team/import"
 
