@@ -2,8 +2,9 @@
 
 Runs inside the pods, from a ConfigMap; it knows only what users are told. What it does is set by the environment:
 ITEMS (how many), PACE (seconds of work for each, until the file `hurry` appears), HOLD (a batch that takes until the
-file `go` appears: one that a test wants to be in the middle of), CRASH (fail at that item, with exit code CODE), NEVER
-(the same, and no retry can help), EXIT_ZERO (leave at that item as if all were well), DATA (folder of its files).
+file `go` appears: one that a test wants to be in the middle of), CRASH (fail at that item, with exit code CODE, until
+the file `mended` appears), NEVER (fail at that item, where no retry can help), EXIT_ZERO (leave at that item as if all
+were well), DATA (folder of its files).
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Items(Task):
             write_line("log", f"holding at {batch} epoch {self.epoch}")
             while not (DATA / "go").exists():
                 time.sleep(0.05)  # noqa: TID251 - stands for work
-        if batch == number("CRASH"):
+        if batch == number("CRASH") and not (DATA / "mended").exists():
             sys.exit(int(number("CODE", 3)))
         if batch == number("NEVER"):
             raise NeverRetry("the input can never be read")
