@@ -45,6 +45,9 @@ class Stop:
         for number in _STOP_SIGNALS:
             signal.signal(number, self._handler)
         os.register_at_fork(after_in_child=self._leave_child)
+        import atexit  # noqa: PLC0415 - nothing is imported before the signals are handled
+
+        atexit.register(self._end)
         return self
 
     def reinstall(self) -> bool:
@@ -90,6 +93,12 @@ class Stop:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # the third one needs nobody's help
             raise KeyboardInterrupt
         self.request()
+
+    def _end(self) -> None:
+        """Ignore signals from now on: Python gives its handlers back while it ends, and the exit code is decided."""
+        for number in _STOP_SIGNALS:
+            if signal.getsignal(number) is self._handler:
+                signal.signal(number, signal.SIG_IGN)
 
     def _leave_child(self) -> None:
         """Let a forked child die of SIGTERM: it would inherit the handler, and multiprocessing could not end it.
