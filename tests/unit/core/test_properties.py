@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,119 +27,109 @@ from tests.unit.core.builders import (
     observed,
 )
 
-if TYPE_CHECKING:
-    from longtask.api.longtask import Condition
+_OVER = frozenset({JobOutcome.COMPLETE, JobOutcome.FAILED})
 
+# Strategies are made once: making them anew for every example would take longer than the tests themselves.
 _flags = st.booleans()
 _times = st.sampled_from([NOW - timedelta(seconds=s) for s in (0, 3, 20, 80, 700)])
+_any_time = st.none() | _times
 _troubles = st.builds(
     Trouble,
     reason=st.sampled_from([Reason.IMAGE_PULL, Reason.UNSCHEDULABLE, Reason.QUOTA_EXCEEDED]),
     message=st.sampled_from(["no", "no, once more"]),
     only_a_person_can_help=_flags,
-    time=st.none() | _times,
+    time=_any_time,
 )
-_OVER = frozenset({JobOutcome.COMPLETE, JobOutcome.FAILED})
-
-
-@st.composite
-def _conditions(draw: st.DrawFn) -> tuple[Condition, ...]:
-    kinds = draw(st.lists(st.sampled_from(list(ConditionType)), unique=True, max_size=4))
-    reasons = st.sampled_from([Reason.RESUMED, Reason.NODE_LOST, Reason.SAVED, Reason.NO_PROGRESS])
-    return tuple(a_condition(kind, draw(reasons), status=draw(_flags), message="said") for kind in kinds)
-
-
-@st.composite
-def _tasks(draw: st.DrawFn) -> ObservedTask:
-    attempt = draw(st.sampled_from([1, 2, 99_999]))
-    checkpoint = st.builds(
-        a_checkpoint,
-        st.sampled_from(list(CheckpointCause)),
-        attempt=st.sampled_from([1, attempt]),
-        holder=st.sampled_from([HOLDER, "another"]),
-        data=st.sampled_from(["", "somewhere"]),
-        time=_times,
-    )
-    status = {
-        "attempt": attempt,
-        "observed_generation": draw(st.integers(0, 2)),
-        "job_name": draw(st.sampled_from([None, a_job(attempt=attempt).name])),
-        "failures": draw(st.none() | st.integers(0, 8)),
-        "idle_restarts": draw(st.none() | st.integers(0, 6)),
-        "done_at_start": draw(st.none() | st.integers(0, 3)),
-        "start_time": draw(st.none() | _times),
-        "completion_time": draw(st.none() | _times),
-        "conditions": draw(_conditions()),
-        "checkpoint": draw(st.none() | checkpoint),
+_a_condition = st.builds(
+    a_condition,
+    st.sampled_from(list(ConditionType)),
+    st.sampled_from([Reason.RESUMED, Reason.NODE_LOST, Reason.SAVED, Reason.NO_PROGRESS]),
+    status=_flags,
+    message=st.just("said"),
+)
+_checkpoints = st.builds(
+    a_checkpoint,
+    st.sampled_from(list(CheckpointCause)),
+    attempt=st.sampled_from([1, 2]),
+    holder=st.sampled_from([HOLDER, "another"]),
+    data=st.sampled_from(["", "somewhere"]),
+    time=_times,
+)
+_statuses = st.fixed_dictionaries(
+    {
+        "state": st.sampled_from(list(State)),
+        "attempt": st.sampled_from([1, 2, 99_999]),
+        "observed_generation": st.integers(0, 2),
+        "job_name": st.sampled_from([None, a_job().name, a_job(attempt=2).name]),
+        "failures": st.sampled_from([None, 0, 4, 8]),
+        "idle_restarts": st.sampled_from([None, 1, 4, 5]),
+        "done_at_start": st.sampled_from([None, 2]),
+        "start_time": _any_time,
+        "completion_time": _any_time,
+        "conditions": st.lists(_a_condition, max_size=4, unique_by=lambda condition: condition.type),
+        "checkpoint": st.none() | _checkpoints,
+        "progress": st.sampled_from([None, {"done": 0}, {"done": 3}]),
     }
-    return a_task(
-        draw(st.sampled_from(list(DesiredState))),
-        draw(st.sampled_from(list(State))),
-        done=draw(st.none() | st.integers(0, 3)),
-        status=status,
-        generation=2,
-        deleting=draw(st.sampled_from([False] * 9 + [True])),
-        backoff_limit=draw(st.sampled_from([0, 6, 20])),
-        template_hash=draw(st.sampled_from([TEMPLATE, "another"])),
-        secrets_inline=draw(st.sampled_from([(), ("PASSWORD",)])),
-        queue=draw(st.sampled_from([None, None, None, "night"])),
-    )
+)
+_tasks = st.builds(
+    a_task,
+    st.sampled_from(list(DesiredState)),
+    status=_statuses,
+    generation=st.just(2),
+    deleting=st.sampled_from([False] * 9 + [True]),
+    backoff_limit=st.sampled_from([0, 6, 20]),
+    template_hash=st.sampled_from([TEMPLATE, "another"]),
+    secrets_inline=st.sampled_from([(), ("PASSWORD",)]),
+    queue=st.sampled_from([None, None, None, "night"]),
+)
+_jobs = st.builds(
+    a_job,
+    attempt=st.sampled_from([1, 2, 3]),
+    template_hash=st.sampled_from([TEMPLATE, TEMPLATE, "another", ""]),
+    failures_before=st.sampled_from([0, 3]),
+    deleting=st.sampled_from([False, False, True]),
+    suspend=_flags,
+    suspended=st.sampled_from([None, False, True]),
+    outcome=st.sampled_from([JobOutcome.OPEN] * 4 + list(JobOutcome)),
+    outcome_reason=st.sampled_from(["", Reason.BACKOFF_LIMIT_EXCEEDED, "PodFailurePolicy"]),
+    failed=st.sampled_from([0, 2, 8]),
+    active_since=_times,
+)
+_pods = st.builds(
+    a_pod,
+    attempt=st.sampled_from([1, 2]),
+    uid=st.sampled_from([HOLDER, "another"]),
+    owner_uid=st.sampled_from([None, JOB_UID, a_job(attempt=2).uid, "stranger"]),
+    phase=st.sampled_from(list(PodPhase)),
+    node=st.sampled_from([None, "node-1"]),
+    deletion_time=_any_time,
+    deletion_grace=st.sampled_from([timedelta(0), timedelta(seconds=600)]),
+    disrupted=_flags,
+    worker_started=_flags,
+    ended=_any_time,
+    exit_code=st.sampled_from([None, 0, 1, 75, 78, 137]),
+    trouble=st.none() | _troubles,
+)
+_some_pods = st.lists(_pods, max_size=2).map(tuple)
 
 
-@st.composite
-def _jobs(draw: st.DrawFn, attempt: int) -> ObservedJob:
-    return a_job(
-        attempt=attempt,
-        template_hash=draw(st.sampled_from([TEMPLATE, TEMPLATE, "another", ""])),
-        failures_before=draw(st.integers(0, 3)),
-        deleting=draw(st.sampled_from([False, False, True])),
-        suspend=draw(_flags),
-        suspended=draw(st.none() | _flags),
-        outcome=draw(st.sampled_from([JobOutcome.OPEN] * 4 + list(JobOutcome))),
-        outcome_reason=draw(st.sampled_from(["", Reason.BACKOFF_LIMIT_EXCEEDED, "PodFailurePolicy"])),
-        failed=draw(st.integers(0, 8)),
-        active_since=draw(_times),
-    )
+def _snapshot(task: ObservedTask, jobs: list[ObservedJob], pods: tuple[ObservedPod, ...], **answers: Any) -> Observed:  # noqa: ANN401
+    return observed(task, *jobs, *pods, **answers)
 
 
-@st.composite
-def _pods(draw: st.DrawFn) -> ObservedPod:
-    phase = draw(st.sampled_from(list(PodPhase)))
-    attempt = draw(st.sampled_from([1, 2]))
-    return a_pod(
-        attempt=attempt,
-        uid=draw(st.sampled_from([HOLDER, "another"])),
-        owner_uid=draw(st.sampled_from([None, a_job(attempt=attempt).uid, JOB_UID, "stranger"])),
-        phase=phase,
-        node=draw(st.sampled_from([None, "node-1"])),
-        deletion_time=draw(st.none() | _times),
-        deletion_grace=draw(st.sampled_from([timedelta(0), timedelta(seconds=600)])),
-        disrupted=draw(_flags),
-        worker_started=phase is PodPhase.RUNNING and draw(_flags),
-        ended=draw(st.none() | _times),
-        exit_code=draw(st.sampled_from([None, 0, 1, 75, 78, 137])),
-        trouble=draw(st.none() | _troubles),
-    )
+snapshots = st.builds(
+    _snapshot,
+    _tasks,
+    st.lists(_jobs, max_size=2, unique_by=lambda job: job.attempt),
+    _some_pods,
+    live=st.none() | _some_pods,
+    job_troubles=st.none() | st.lists(_troubles, max_size=2).map(tuple),
+    lost_nodes=st.sampled_from([None, frozenset(), frozenset({"node-1"})]),
+    refusal=st.sampled_from([None] * 5 + [Trouble(reason=Reason.FORBIDDEN, message="no")]),
+)
+"""Any snapshot at all: its parts need not fit together."""
 
-
-@st.composite
-def snapshots(draw: st.DrawFn) -> Observed:
-    """Any snapshot at all: its parts need not fit together."""
-    task = draw(_tasks())
-    attempts = draw(st.lists(st.sampled_from([1, 2, 3]), unique=True, max_size=2))
-    pods = st.lists(_pods(), max_size=2).map(tuple)
-    return observed(
-        task,
-        *(draw(_jobs(attempt)) for attempt in attempts),
-        *draw(pods),
-        live=draw(st.none() | pods),
-        job_troubles=draw(st.none() | st.lists(_troubles, max_size=2).map(tuple)),
-        lost_nodes=draw(st.sampled_from([None, frozenset(), frozenset({"node-1"})])),
-        refusal=draw(st.sampled_from([None] * 5 + [Trouble(reason=Reason.FORBIDDEN, message="no")])),
-    )
-
-
-for_any_snapshot = settings(max_examples=100, deadline=None)
+for_any_snapshot = settings(max_examples=200, deadline=None)
 
 
 def _writes(plan: Plan) -> list[WriteStatus]:
@@ -150,18 +140,14 @@ def _entered(o: Observed, plan: Plan, state: State) -> bool:
     return any(w.status.state is state for w in _writes(plan)) and o.task.status.state is not state
 
 
-def _decided_about_pods(o: Observed) -> list[ObservedPod]:
-    return [*o.pods, *(o.live_pods or ())]
-
-
 @for_any_snapshot
-@given(snapshots())
+@given(snapshots)
 def test_the_same_snapshot_gives_the_same_plan(o: Observed) -> None:
     assert reconcile(o) == reconcile(replace(o))
 
 
 @for_any_snapshot
-@given(snapshots())
+@given(snapshots)
 def test_a_plan_either_asks_or_acts_and_never_asks_what_it_was_told(o: Observed) -> None:
     plan = reconcile(o)
     assert (plan.question is None) == (plan.outcome is not Outcome.ASK)
@@ -176,7 +162,7 @@ def test_a_plan_either_asks_or_acts_and_never_asks_what_it_was_told(o: Observed)
 
 
 @for_any_snapshot
-@given(snapshots())
+@given(snapshots)
 def test_a_status_that_was_written_is_not_written_again(o: Observed) -> None:
     """A look after our own write, when nothing else has happened, must not repeat it, nor begin to alternate."""
     seen = [o.task.status]
@@ -195,21 +181,21 @@ def test_a_status_that_was_written_is_not_written_again(o: Observed) -> None:
 
 
 @for_any_snapshot
-@given(snapshots())
+@given(snapshots)
 def test_suspended_is_written_only_when_it_is_proved(o: Observed) -> None:
     plan = reconcile(o)
-    if not any(w.status.state is State.SUSPENDED for w in _writes(plan)) or plan.outcome is not Outcome.SUSPENDED:
+    if plan.outcome is not Outcome.SUSPENDED:
         assert not _entered(o, plan, State.SUSPENDED)
         return
     assert o.live_pods is not None
-    assert not any(pod.active for pod in _decided_about_pods(o))
+    assert not any(pod.active for pod in (*o.pods, *o.live_pods))
     job = o.job
     assert job is None or job.outcome in _OVER or (job.suspend and job.suspended is True)
     assert all(w.judged for w in _writes(plan))
 
 
 @for_any_snapshot
-@given(snapshots())
+@given(snapshots)
 def test_terminated_is_written_only_when_nothing_is_left(o: Observed) -> None:
     plan = reconcile(o)
     if not _entered(o, plan, State.TERMINATED):
@@ -224,7 +210,7 @@ def test_terminated_is_written_only_when_nothing_is_left(o: Observed) -> None:
 
 
 @for_any_snapshot
-@given(snapshots())
+@given(snapshots)
 def test_nothing_leads_out_of_a_final_state_and_nothing_is_started_in_it(o: Observed) -> None:
     state = o.task.status.state
     if state not in (State.COMPLETE, State.TERMINATED):
@@ -236,7 +222,7 @@ def test_nothing_leads_out_of_a_final_state_and_nothing_is_started_in_it(o: Obse
 
 
 @for_any_snapshot
-@given(snapshots())
+@given(snapshots)
 def test_no_write_touches_what_the_worker_has_written(o: Observed) -> None:
     for write in _writes(reconcile(o)):
         assert write.status.checkpoint == o.task.status.checkpoint
@@ -244,7 +230,7 @@ def test_no_write_touches_what_the_worker_has_written(o: Observed) -> None:
 
 
 @for_any_snapshot
-@given(snapshots())
+@given(snapshots)
 def test_an_attempt_goes_up_by_one_at_most_and_never_back(o: Observed) -> None:
     """Going back would let the pods of an earlier attempt save again."""
     for write in _writes(reconcile(o)):
@@ -252,7 +238,7 @@ def test_an_attempt_goes_up_by_one_at_most_and_never_back(o: Observed) -> None:
 
 
 @for_any_snapshot
-@given(snapshots())
+@given(snapshots)
 def test_a_next_attempt_is_on_record_before_its_job_is_created(o: Observed) -> None:
     for action in reconcile(o).actions:
         if isinstance(action, CreateJob):
@@ -261,7 +247,7 @@ def test_a_next_attempt_is_on_record_before_its_job_is_created(o: Observed) -> N
 
 
 @for_any_snapshot
-@given(snapshots())
+@given(snapshots)
 def test_no_job_is_created_while_anything_of_the_task_may_be_at_work(o: Observed) -> None:
     plan = reconcile(o)
     if any(isinstance(action, CreateJob) for action in plan.actions):
@@ -272,7 +258,7 @@ def test_no_job_is_created_while_anything_of_the_task_may_be_at_work(o: Observed
 
 
 @for_any_snapshot
-@given(snapshots())
+@given(snapshots)
 def test_a_job_is_unsuspended_only_for_a_task_that_is_wanted_to_run_and_not_recorded_as_suspended(o: Observed) -> None:
     plan = reconcile(o)
     state = o.task.status.state
@@ -285,30 +271,30 @@ def test_a_job_is_unsuspended_only_for_a_task_that_is_wanted_to_run_and_not_reco
 
 
 @for_any_snapshot
-@given(snapshots())
+@given(snapshots)
 def test_a_pod_is_force_deleted_only_on_a_lost_node_and_when_its_token_is_dead(o: Observed) -> None:
-    pods = {(pod.name, pod.uid): pod for pod in o.pods}
+    doomed = [
+        (pod.name, pod.uid)
+        for pod in o.pods
+        if pod.active
+        and pod.node in (o.lost_nodes or ())
+        and pod.deletion_time is not None
+        and pod.deletion_time + timedelta(seconds=75) <= NOW
+    ]
     for action in reconcile(o).actions:
         if isinstance(action, DeletePod) and action.force:
-            known = [pod for pod in pods.values() if pod.uid == action.uid]
-            assert any(
-                pod.node in (o.lost_nodes or ())
-                and pod.deletion_time is not None
-                and pod.deletion_time + timedelta(seconds=75) <= NOW
-                for pod in (*known, *o.pods)
-                if pod.uid == action.uid
-            )
+            assert (action.name, action.uid) in doomed
 
 
 @for_any_snapshot
-@given(snapshots())
+@given(snapshots)
 def test_a_task_that_is_being_deleted_is_left_alone(o: Observed) -> None:
     gone = replace(o, task=replace(o.task, deleting=True))
     assert reconcile(gone) == Plan(outcome=Outcome.GONE)
 
 
 @for_any_snapshot
-@given(snapshots())
+@given(snapshots)
 def test_only_failures_of_this_attempt_or_a_false_success_raise_the_count(o: Observed) -> None:
     job = o.job
     before = o.task.status.failures or 0 if job is None else job.failures
@@ -317,7 +303,7 @@ def test_only_failures_of_this_attempt_or_a_false_success_raise_the_count(o: Obs
 
 
 @for_any_snapshot
-@given(snapshots())
+@given(snapshots)
 def test_every_condition_speaks_of_the_generation_of_its_status(o: Observed) -> None:
     for write in _writes(reconcile(o)):
         status = write.status
@@ -326,7 +312,7 @@ def test_every_condition_speaks_of_the_generation_of_its_status(o: Observed) -> 
 
 
 @for_any_snapshot
-@given(snapshots())
+@given(snapshots)
 def test_no_job_is_deleted_twice(o: Observed) -> None:
     leaving = {job.name for job in o.jobs if job.deleting}
     deleted = [action.name for action in reconcile(o).actions if isinstance(action, DeleteJob)]
