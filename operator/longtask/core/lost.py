@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from longtask.api.longtask import DesiredState, State
 from longtask.core.actions import Action, DeletePod, Outcome, Plan, Question, WriteStatus
-from longtask.core.status import lost_node_noted, node_lost
+from longtask.core.status import node_lost
 
 if TYPE_CHECKING:
     from longtask.core.observed import Observed, ObservedPod
@@ -34,7 +34,7 @@ def release(o: Observed) -> Plan:
         return Plan(outcome=Outcome.ASK, question=Question.LOST_NODES)
     lost = _on_lost_nodes(o)
     actions: list[Action] = []
-    if _worth_a_note(o) and not lost_node_noted(o):
+    if _worth_a_note(o):
         nodes = ", ".join(sorted({pod.node for pod in lost if pod.node is not None}))
         actions.append(WriteStatus(status=node_lost(o, nodes)))
     actions += [DeletePod(name=pod.name, uid=pod.uid, force=True) for pod in lost]
