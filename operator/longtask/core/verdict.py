@@ -27,15 +27,15 @@ def judge_complete(o: Observed) -> Plan:
     succeeded = tuple(pod for pod in o.of_attempt(o.live_pods) if pod.phase is PodPhase.SUCCEEDED)
     by_itself = any(not pod.asked_to_stop for pod in succeeded)
     if attempt_claimed(o):
-        if interrupted(o) or (succeeded and not by_itself):
-            return _interruption(o, job, "the worker ended when it was asked to stop")
-        words = "the worker exited with code 0 but its work is not done (no checkpoint with cause Done)"
-        return _failure(o, job, Reason.FALSE_SUCCESS, words)
-    if by_itself:
+        if by_itself and not interrupted(o):
+            words = "the worker exited with code 0 but its work is not done (no checkpoint with cause Done)"
+            return _failure(o, job, Reason.FALSE_SUCCESS, words)
+        words = "the worker ended when it was asked to stop"
+    elif by_itself:
         return complete(o, Reason.EXITED_ZERO, "the container exited with code 0; it keeps no checkpoint")
-    if succeeded:
-        words = "the container exited with code 0 only after it was asked to stop, which does not count as success"
     else:
+        words = "the container exited with code 0 only after it was asked to stop, which does not count as success"
+    if not succeeded and not interrupted(o):  # a pod that was being deleted is gone as soon as it has ended
         words = "the Job is complete but its pod is gone, so nobody knows whether it had been asked to stop"
     return _interruption(o, job, words)
 

@@ -106,12 +106,15 @@ def test_where_nobody_can_tell_whether_a_pod_was_asked_to_stop_it_was(deletion_g
     assert written(reconcile(observed(a_task_without_protocol(), a_complete_job(), live=(pod,)))).attempt == 2
 
 
-def test_a_pod_that_nobody_can_ask_any_more_is_no_success() -> None:
-    plan = reconcile(observed(a_task_without_protocol(), a_complete_job(deleting=True), live=()))
+@pytest.mark.parametrize("task", [a_task_at(INTERVAL), a_task_without_protocol()], ids=["claimed", "never claimed"])
+def test_a_pod_that_nobody_can_ask_any_more_is_no_success_and_no_failure(task: Any) -> None:  # noqa: ANN401
+    """An evicted pod is gone as soon as it has ended: one that ended by itself would still be there."""
+    plan = reconcile(observed(task, a_complete_job(deleting=True), live=()))
     assert kinds(plan) == ["WriteStatus"]  # its Job goes already
     found = condition(written(plan), ConditionType.READY)
     assert found is not None
     assert "nobody knows" in found.message
+    assert written(plan).failures == 0
 
 
 def test_a_pod_of_an_earlier_attempt_is_no_witness() -> None:
