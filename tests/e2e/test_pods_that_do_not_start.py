@@ -89,7 +89,7 @@ def test_an_init_container_that_fails_is_quoted(lab: Lab) -> None:
 
 
 def test_a_worker_that_crashes_again_and_again_says_what_it_dies_of(lab: Lab) -> None:
-    script = "echo connecting to the database; echo no such host: db >&2; exit 3"
+    script = "echo connecting to the database >&2; echo no such host: db >&2; exit 3"
     task = lab.start(long_task("task", plain(["sh", "-c", script])))
 
     task.wait("two failures", lambda body: body["status"].get("failures") == 2)

@@ -11,7 +11,7 @@ from longtask.api.longtask import CheckpointCause, State
 from longtask.api.names import EXIT_SAVED, LABEL_KUEUE_QUEUE, MAX_ATTEMPT, ConditionType, Reason
 from longtask.core.actions import CreateJob, DeleteJob, Outcome, Plan, Question, SetJobSuspended, WriteStatus
 from longtask.core.conditions import is_true
-from longtask.core.observed import Observed, ObservedJob, ObservedPod, PodPhase, Trouble
+from longtask.core.observed import JobOutcome, Observed, ObservedJob, ObservedPod, PodPhase, Trouble
 from longtask.core.status import at_sequence, attempt_claimed, blocked, troubled, with_state, worker_finished
 from longtask.core.stop import await_end, complete, delete_jobs, prove_suspended
 
@@ -59,6 +59,9 @@ def resume(o: Observed) -> Plan:
         return prove_suspended(o)
     if o.template_changed:
         return replace_attempt(o, reason=Reason.TEMPLATE_CHANGED, message="the template was changed", fresh=True)
+    if job.outcome is not JobOutcome.OPEN:
+        words = "the Job had failed by how its pod ended when it was suspended"
+        return replace_attempt(o, reason=Reason.INTERRUPTED, message=words)
     unsuspend = SetJobSuspended(name=job.name, uid=job.uid, resource_version=job.resource_version, suspend=False)
     if o.task.status.state is State.INIT:
         return Plan(outcome=Outcome.RESUME, actions=(unsuspend,))

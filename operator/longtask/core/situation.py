@@ -22,7 +22,10 @@ class Situation(StrEnum):
     ACTIVE = "Job is active", "`spec.suspend` is not set"
     STOPPING = "Job is being suspended", "`spec.suspend` is set; `Suspended` is not `True` yet, or a pod is active"
     STOPPED = "Job is suspended, no pod active", "`spec.suspend` is set, `Suspended` is `True`, and no pod is active"
-    ENDING = "Job is about to finish", "the Job has the condition `SuccessCriteriaMet` or `FailureTarget`"
+    ENDING = (
+        "Job is about to finish",
+        "the Job has the condition `SuccessCriteriaMet`, or `FailureTarget` without being suspended",
+    )
     COMPLETE = "Job is complete", "the Job has the condition `Complete`"
     FAILED = "Job has failed", "the Job has the condition `Failed`"
 
@@ -39,6 +42,10 @@ def situation(o: Observed) -> Situation:
 
     A Job that is complete is so even while it is being deleted. One that failed is not judged then: its deletion may
     be what has killed its pod.
+
+    A Job that begins to fail when it is already suspended (its pod answered SIGTERM with the code for "never retry")
+    will never say `Failed`: the API server refuses that, because a suspended Job has no start time (seen on 1.36). So
+    it is one that is suspended, and not fit to be resumed.
     """
     job = o.job
     if job is None:
@@ -50,10 +57,15 @@ def situation(o: Observed) -> Situation:
             return Situation.COMPLETE
         case JobOutcome.FAILED:
             return Situation.FAILED
-        case JobOutcome.COMPLETING | JobOutcome.FAILING:
+        case JobOutcome.COMPLETING:
             return Situation.ENDING
+        case JobOutcome.FAILING:
+            return _stopping(o) if job.suspend and job.suspended is True else Situation.ENDING
         case JobOutcome.OPEN:
-            if not job.suspend:
-                return Situation.ACTIVE
-            proved = job.suspended is True and not o.active_pods
-            return Situation.STOPPED if proved else Situation.STOPPING
+            return _stopping(o) if job.suspend else Situation.ACTIVE
+
+
+def _stopping(o: Observed) -> Situation:
+    """How far a suspension is."""
+    proved = o.job is not None and o.job.suspended is True and not o.active_pods
+    return Situation.STOPPED if proved else Situation.STOPPING

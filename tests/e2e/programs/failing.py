@@ -6,12 +6,15 @@ makes that file itself first.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
+from longtask.worker import NeverRetry
+
 if TYPE_CHECKING:
-    from tests.e2e.programs.items import DATA, Items, number
+    from tests.e2e.programs.items import DATA, Items, number, write_line
 else:
-    from items import DATA, Items, number  # its neighbour in the pod
+    from items import DATA, Items, number, write_line  # its neighbour in the pod
 
 
 class Failing(Items):
@@ -23,6 +26,18 @@ class Failing(Items):
             if batch == number("ONCE"):
                 mended.touch()
             raise ValueError(f"item {batch} has no name")
+        super().process(batch)
+
+
+class StopsBadly(Items):
+    """Says that no retry can help when it is asked to stop in the middle of item 5."""
+
+    def process(self, batch: int) -> None:
+        if batch == 5 and not (DATA / "mended").exists():
+            write_line("log", "waiting to be stopped")
+            while not self.stopping:
+                time.sleep(0.05)  # noqa: TID251 - stands for work
+            raise NeverRetry("stopped in the middle")
         super().process(batch)
 
 

@@ -43,6 +43,17 @@ def test_a_task_that_was_suspended_before_it_had_a_job_leaves_suspended_first() 
     assert written(plan).state is State.INIT
 
 
+def test_a_job_that_its_suspension_has_made_fail_is_replaced_and_uses_no_retry() -> None:
+    task = a_task(RUN, State.SUSPENDED, status={"failures": 2})
+    job = a_suspended_job(outcome=JobOutcome.FAILING, failures_before=1, failed=1)
+
+    plan = reconcile(observed(task, job))
+
+    assert kinds(plan) == ["WriteStatus", "DeleteJob"]
+    assert (written(plan).attempt, written(plan).failures) == (2, 2)
+    assert written(plan).state is State.INIT
+
+
 def test_a_job_waits_for_pods_of_an_earlier_attempt_whatever_became_of_their_job() -> None:
     task = a_task(status={"attempt": 2})
     assert reconcile(observed(task, a_pod(attempt=1))) == WAIT

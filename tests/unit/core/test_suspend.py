@@ -11,7 +11,7 @@ import pytest
 from longtask.api.longtask import CheckpointCause, DesiredState, State
 from longtask.api.names import ConditionType, Reason
 from longtask.core.actions import DeletePod, Outcome, Plan, Question, SetJobSuspended, WriteStatus
-from longtask.core.observed import JobOutcome, PodPhase
+from longtask.core.observed import JobOutcome, ObservedJob, PodPhase
 from longtask.core.reconcile import reconcile
 from tests.unit.core.builders import (
     HOLDER,
@@ -76,9 +76,19 @@ def test_nothing_is_asked_before_the_job_controller_has_said_suspended(suspended
     assert reconcile(observed(a_suspending_task(), job, live=())) == WAIT
 
 
-@pytest.mark.parametrize("outcome", [JobOutcome.COMPLETING, JobOutcome.FAILING])
-def test_a_job_that_is_about_to_finish_is_waited_for(outcome: JobOutcome) -> None:
-    assert reconcile(observed(a_suspending_task(), a_suspended_job(outcome=outcome), live=())) == WAIT
+@pytest.mark.parametrize(
+    "job",
+    [a_suspended_job(outcome=JobOutcome.COMPLETING), a_job(suspend=True, suspended=None, outcome=JobOutcome.FAILING)],
+    ids=["complete", "failed"],
+)
+def test_a_job_that_is_about_to_finish_is_waited_for(job: ObservedJob) -> None:
+    assert reconcile(observed(a_suspending_task(), job, live=())) == WAIT
+
+
+def test_a_job_that_its_suspension_has_made_fail_is_proved_suspended_like_any_other() -> None:
+    job = a_suspended_job(outcome=JobOutcome.FAILING)
+    plan = reconcile(observed(a_suspending_task(), job, live=()))
+    assert plan.outcome is Outcome.SUSPENDED
 
 
 def test_a_job_that_is_being_deleted_is_waited_for() -> None:
