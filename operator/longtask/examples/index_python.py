@@ -42,7 +42,7 @@ class IndexPython(Task):
         self.files = python_files(folder)
         self.listing = listing_digest(self.files)
         same = saved is not None and saved["listing"] == self.listing
-        # Another image has other files, and a position among the old ones means nothing there: index it from the start.
+        # Another image has other files, and a position among the old ones means nothing there: index all of them.
         self.next = saved["next"] if same else 0
         self.done = self.next
         self.index = CodeIndex(self.database)

@@ -30,8 +30,12 @@ def python_files(folder: Path) -> list[Path]:
 
 
 def listing_digest(files: Sequence[Path]) -> str:
-    """Return 16 hex digits that tell one list of files from another."""
-    return hashlib.sha256("\n".join(map(str, files)).encode(errors="surrogateescape")).hexdigest()[:16]
+    """Return 16 hex digits that tell one list of files from another, and files from their later versions."""
+    digest = hashlib.sha256()
+    for path in files:
+        status = path.stat()
+        digest.update(os.fsencode(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n"))
+    return digest.hexdigest()[:16]
 
 
 def read_source(path: Path) -> tuple[SourceFile, bytes]:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +19,9 @@ from longtask.examples.code_index import FenceError
 from longtask.examples.index_python import IndexPython
 from longtask.examples.sources import listing_digest, python_files, read_source
 from tests.unit.examples.builders import SOURCES, a_folder, a_task, close, content, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 COUNT = len(SOURCES)
 CUTS = [(saved, died) for saved, died in itertools.product(range(COUNT + 1), repeat=2) if saved <= died]
@@ -71,13 +75,23 @@ def test_a_file_that_is_no_python_can_still_be_searched_and_says_why_it_has_no_s
     assert problems["broken.py"].startswith("SyntaxError: ")
 
 
-def test_other_files_than_those_that_were_saved_are_indexed_from_the_start(tmp_path: Path) -> None:
+def another_file(folder: Path) -> None:
+    (folder / "a" / "one.py").rename(folder / "a" / "another.py")
+
+
+def another_version(folder: Path) -> None:
+    (folder / "a" / "one.py").write_text("# not what was indexed\n")
+
+
+@pytest.mark.parametrize("change", [another_file, another_version])
+def test_another_image_than_when_it_was_saved_is_indexed_from_the_start(
+    tmp_path: Path, change: Callable[[Path], None]
+) -> None:
     folder = a_folder(tmp_path)
     first = a_task(tmp_path / "index", folder, epoch=1)
     saved = run(first, 3)
     close(first)
-    (folder / "a" / "one.py").unlink()
-    (folder / "a" / "another.py").write_text("x = 1\n")
+    change(folder)
 
     second = a_task(tmp_path / "index", folder, epoch=2, saved=saved)
     assert (second.next, second.done) == (0, 0)
