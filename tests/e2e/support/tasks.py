@@ -278,6 +278,11 @@ class Lab:
         made = self.api.create(body, self.namespace)
         return Handle(self.api, self.namespace, made["metadata"]["name"], made["metadata"]["uid"])
 
+    def handle(self, name: str) -> Handle:
+        """The LongTask that has that name now."""
+        made = self.api.get("LongTask", name, self.namespace)
+        return Handle(self.api, self.namespace, name, made["metadata"]["uid"])
+
     def kubectl(self, *words: str, manifest: Body | None = None) -> str:
         """Run kubectl in this namespace and return what it printed. Raises RuntimeError with its words."""
         return kubectl(self.kubeconfig, f"--namespace={self.namespace}", *words, manifest=manifest)
