@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.support.client import wait_for
-from tests.e2e.support.tasks import items, long_task, plain, settled_in, worker
+from tests.e2e.support.tasks import condition, items, long_task, plain, settled_in, worker
 
 if TYPE_CHECKING:
     from tests.e2e.support.client import Body
@@ -36,10 +36,10 @@ def setups(lab: Lab) -> list[int]:
 def failure(task: Handle, *, seconds: float = RETRY) -> Body:
     """Wait until the task has failed; its condition `Failed`."""
     task.wait_for_state("Failed", seconds=seconds)
-    condition = task.condition("Failed")
-    assert condition["status"] == "True"
+    failed = task.condition("Failed")
+    assert failed["status"] == "True"
     assert task.condition("Ready")["status"] == "False"
-    return condition
+    return failed
 
 
 # --- What a failure costs (G1) ---
@@ -48,39 +48,26 @@ def failure(task: Handle, *, seconds: float = RETRY) -> Body:
 def test_a_crash_uses_one_retry_and_the_work_goes_on_from_the_last_save(lab: Lab) -> None:
     task = lab.start(failing(ONCE=10))
 
-    said = task.wait("the retry", lambda body: "1 of 6 retries used" in ready(body)["message"])
+    said = task.wait("the retry", lambda body: "1 of 6 retries used" in condition(body, "Ready").get("message", ""))
     task.wait_for_state("Complete", seconds=RETRY)
 
-    assert ready(said)["reason"] == "Retrying"
-    assert "ValueError: item 10 has no name" in ready(said)["message"]
+    assert condition(said, "Ready")["reason"] == "Retrying"
+    assert "ValueError: item 10 has no name" in condition(said, "Ready")["message"]
     assert setups(lab) == [0, 10]
     assert lab.items() == list(range(30))
     assert task.status["failures"] == 1
     assert task.status["attempt"] == 1
 
 
-def test_a_worker_that_is_killed_loses_only_what_came_after_its_last_save(lab: Lab) -> None:
-    task = lab.start(items(count=60, save_every=1.0))
-    task.wait_for_saved(5)
-
-    task.kill()
-    saved = task.status["progress"]["done"]
-    task.wait_for_state("Complete", seconds=RETRY)
-
-    assert setups(lab) == [0, saved]
-    assert sorted(set(lab.items())) == list(range(60))
-    assert task.status["failures"] == 1
-
-
 def test_a_task_without_retries_left_is_failed_and_says_what_its_worker_died_of(lab: Lab) -> None:
     task = lab.start(failing(RAISE=3, backoff_limit=1))
 
-    condition = failure(task)
+    failed = failure(task)
 
-    assert condition["reason"] == "BackoffLimitExceeded"
-    assert "exited with code 1" in condition["message"]
-    assert "ValueError: item 3 has no name" in condition["message"]
-    assert "suspend the task and run it again, or change its spec" in condition["message"]
+    assert failed["reason"] == "BackoffLimitExceeded"
+    assert "exited with code 1" in failed["message"]
+    assert "ValueError: item 3 has no name" in failed["message"]
+    assert "suspend the task and run it again, or change its spec" in failed["message"]
     assert task.status["failures"] == 2
     assert setups(lab) == [0, 3]
     assert "item 3 has no name" in lab.kubectl("describe", "lt", task.name)
@@ -102,56 +89,23 @@ def test_failures_of_earlier_attempts_count(lab: Lab) -> None:
     assert pod["metadata"]["labels"]["longtask.dev/attempt"] == "2"
 
     task.kill()
-    condition = failure(task)
+    failed = failure(task)
 
-    assert condition["reason"] == "BackoffLimitExceeded"
-    assert "exited with code 137" in condition["message"]
+    assert failed["reason"] == "BackoffLimitExceeded"
+    assert "exited with code 137" in failed["message"]
     assert task.status["failures"] == 2
 
 
 def test_a_worker_that_says_never_retry_fails_the_task_at_once(lab: Lab) -> None:
     task = lab.start(items(NEVER=5, save_every=EVERY_BATCH))
 
-    condition = failure(task)
+    failed = failure(task)
 
-    assert condition["reason"] == "NeverRetry"
-    assert "exited with code 78" in condition["message"]
-    assert "the input can never be read" in condition["message"]
+    assert failed["reason"] == "NeverRetry"
+    assert "exited with code 78" in failed["message"]
+    assert "the input can never be read" in failed["message"]
     assert task.status["failures"] == 1
     assert setups(lab) == [0]
-
-
-# --- Failed is no dead end ---
-
-
-def test_a_failed_task_that_is_suspended_and_run_again_has_fresh_retries_and_goes_on(lab: Lab) -> None:
-    task = lab.start(failing(RAISE=5, backoff_limit=0))
-    failure(task)
-
-    task.want("Suspend")
-    task.wait_for_state("Suspended")
-    lab.touch("mended")
-    task.want("Run")
-    task.wait_for_state("Complete")
-
-    assert setups(lab) == [0, 5]
-    assert lab.items() == list(range(30))
-    assert (task.status["attempt"], task.status["failures"]) == (2, 0)
-    assert task.condition("Failed")["status"] == "False"
-
-
-def test_a_failed_task_whose_template_is_mended_has_fresh_retries_and_goes_on(lab: Lab) -> None:
-    body = failing(RAISE=5, backoff_limit=0)
-    task = lab.start(body)
-    failure(task)
-
-    mended = failing(backoff_limit=0)
-    task.patch({"spec": {"template": mended["spec"]["template"]}})
-    task.wait_for_state("Complete")
-
-    assert setups(lab) == [0, 5]
-    assert lab.items() == list(range(30))
-    assert (task.status["attempt"], task.status["failures"]) == (2, 0)
 
 
 # --- Never a false success (G5) ---
@@ -161,21 +115,12 @@ def test_a_worker_that_exits_0_with_work_left_has_failed(lab: Lab) -> None:
     """Each time it uses a retry, as any failure does."""
     task = lab.start(items(EXIT_ZERO=5, save_every=EVERY_BATCH, backoff_limit=1))
 
-    condition = failure(task)
+    failed = failure(task)
 
-    assert condition["reason"] == "FalseSuccess"
-    assert "exited with code 0 but its work is not done" in condition["message"]
+    assert failed["reason"] == "FalseSuccess"
+    assert "exited with code 0 but its work is not done" in failed["message"]
     assert task.status["failures"] == 2
     assert {entry["state"] for entry in task.status["history"]} == {"Running", "Failed"}
-
-
-def test_a_program_without_checkpoints_is_complete_when_it_exits_0(lab: Lab) -> None:
-    task = lab.start(long_task("plain", plain(["true"])))
-
-    task.wait_for_state("Complete")
-
-    assert task.condition("Complete")["reason"] == "ExitedZero"
-    assert "checkpoint" not in task.status
 
 
 def test_a_program_that_exits_0_because_it_was_asked_to_stop_is_not_complete(lab: Lab) -> None:
@@ -273,18 +218,12 @@ def test_a_pod_that_somebody_deletes_is_replaced_at_once_and_uses_no_retry(lab: 
 def test_a_state_that_can_not_be_saved_fails_the_task_with_the_reason(lab: Lab, kind: str, words: list[str]) -> None:
     task = lab.start(failing(kind=kind))
 
-    condition = failure(task)
+    failed = failure(task)
 
-    assert condition["reason"] == "NeverRetry"
+    assert failed["reason"] == "NeverRetry"
     for part in words:
-        assert part in condition["message"]
+        assert part in failed["message"]
     assert len(setups(lab)) == 1
-
-
-def ready(body: Body) -> Body:
-    """Its condition `Ready`."""
-    none = {"type": "Ready", "reason": "", "message": ""}
-    return next((c for c in body["status"].get("conditions", []) if c["type"] == "Ready"), none)
 
 
 def is_complete(job: Body) -> bool:
