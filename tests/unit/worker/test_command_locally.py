@@ -80,7 +80,7 @@ def test_a_file_can_be_named(tmp_path: Path) -> None:
 def test_killed_in_the_middle_it_goes_on_from_its_last_save(tmp_path: Path) -> None:
     with run_worker(tmp_path, local_environment(), "count.py:Steps", "--save-every", "0") as first:
         first.steps(2)
-        first.await_line("checkpoint 2")
+        first.await_line("2 of 10")
         first.signal(signal.SIGKILL)
         first.wait()
     with run_worker(tmp_path, local_environment(), "count.py:Steps") as second:
