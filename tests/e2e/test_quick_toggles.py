@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.e2e.support.tasks import Handle, Lab
 
 TOGGLES = 100
-LONGEST_PAUSE = 1.0  # seconds; a pod needs about as long to start, and to stop
+LONGEST_PAUSE = 0.8  # seconds; a pod needs about as long to start, and to stop
 
 
 def test_suspended_is_true_in_a_hundred_quick_toggles(lab: Lab) -> None:

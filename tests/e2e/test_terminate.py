@@ -117,7 +117,7 @@ def test_terminate_after_complete_removes_what_was_kept(lab: Lab) -> None:
 
 
 def test_terminate_after_failed_removes_what_was_kept(lab: Lab) -> None:
-    task = lab.start(items(count=5, CRASH=3, backoff_limit=0))
+    task = lab.start(items(count=40, CRASH=30, backoff_limit=0))
     failed = task.wait_for_state("Failed")
     assert failed["status"]["checkpoint"]["data"] != ""
 
