@@ -87,7 +87,7 @@ def _number(rate: float) -> str:
     """Write a rate with some three digits, in at most the 32 characters that the API server takes."""
     if rate >= 1e12:
         return f"{rate:.3e}"
-    return f"{rate:.1f}" if rate >= 10 else f"{rate:.3f}"
+    return f"{rate:.1f}" if rate >= 10 else f"{rate:.3g}"  # one in an hour is 0.000278, and not nothing
 
 
 def _whole_second(seconds: float) -> str:

@@ -1,4 +1,7 @@
-"""The command in a pod: `longtask run` as a process against the stand-in API server."""
+"""The command in a pod: `longtask run` as a process against the stand-in API server.
+
+What every worker must do is in test_protocol.py; here is what this library promises on top of it.
+"""
 
 from __future__ import annotations
 
@@ -28,20 +31,6 @@ def test_a_task_runs_to_its_end_and_says_so(tmp_path: Path) -> None:
         assert server.task["status"]["progress"] == {"done": 10, "total": 10, "percent": 100}
         assert worker.lines.index("cleanup done") > worker.lines.index("end 9")
         assert (tmp_path / "termination-log-1").read_text() == "done: checkpoint 1, 10 of 10 (100 %)"
-
-
-def test_sigterm_in_the_middle_of_a_batch_lets_the_batch_end_and_saves_it(tmp_path: Path) -> None:
-    with StandIn() as server, run_worker(tmp_path, pod_environment(server, tmp_path), "count.py:Steps") as worker:
-        worker.steps(3)
-        worker.await_line("begin 3")
-        server.set("spec.desiredState", "Suspend")
-        worker.signal()
-        worker.step()
-        assert worker.wait() == 75
-        assert "end 3" in worker.lines
-        assert "begin 4" not in worker.lines
-        assert worker.lines.index("cleanup suspended") > worker.lines.index("end 3")
-        assert (server.checkpoint["cause"], state_of(server)) == ("Stop", {"next": 4})
 
 
 def test_a_suspended_task_goes_on_exactly_where_it_was(tmp_path: Path) -> None:

@@ -49,6 +49,11 @@ def test_nothing_that_can_wait_is_loaded_before_the_signals_are_handled(tmp_path
     assert roots(more) <= {"longtask", "__future__"}
 
 
+def test_the_command_handles_signals_before_it_even_reads_its_words(tmp_path: Path) -> None:
+    leave = "import longtask.worker.cli as cli; cli.Stop.install = lambda stop: sys.exit(0); cli.main(['run', 'a:B'])"
+    assert not loaded(leave, tmp_path) & {"argparse", "threading", "json", "longtask.worker.session"}
+
+
 def test_a_run_in_a_cluster_loads_the_standard_library_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "count.py").write_text(COUNT)
     with StandIn() as server:

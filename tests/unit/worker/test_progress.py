@@ -43,7 +43,14 @@ def test_percent_is_rounded_down_so_that_100_means_all_of_it(done: int, total: i
 def test_the_estimate_is_what_is_left_at_the_present_rate() -> None:
     progress = describe(done=40, total=100, message="", rate=2.0, now=1_800_000_000)
     assert progress["estimatedCompletionTime"] == "2027-01-15T08:00:30Z"
-    assert progress["rate"] == "2.000"
+    assert progress["rate"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"), [(1234.56, "1234.6"), (12.34, "12.3"), (1.234, "1.23"), (1 / 3600, "0.000278"), (0.0, "0")]
+)
+def test_slow_work_has_a_rate_too(rate: float, text: str) -> None:
+    assert describe(done=1, total=None, message="", rate=rate)["rate"] == text
 
 
 @pytest.mark.parametrize("rate", [None, 0.0, 1e-12, math.nan, math.inf])

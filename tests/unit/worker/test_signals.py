@@ -133,8 +133,11 @@ print(signal.Signals(os.WTERMSIG(os.waitpid(child, 0)[1])).name, stop.requested)
 def test_a_forked_child_dies_of_sigterm_but_not_of_ctrl_c_and_asks_nobody_to_stop() -> None:
     with subprocess.Popen([sys.executable, "-c", FORK], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout
-        assert parent.stdout.readline() == b"SIG_DFL SIG_IGN\n"
-        assert parent.communicate(b"\n", 20)[0] == b"SIGTERM False\n"
+        try:
+            assert parent.stdout.readline() == b"SIG_DFL SIG_IGN\n"
+            assert parent.communicate(b"\n", 20)[0] == b"SIGTERM False\n"
+        finally:
+            parent.kill()
 
 
 def test_only_the_main_thread_can_install_it() -> None:
