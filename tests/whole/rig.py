@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.whole.server import Call
 
 Json = dict[str, Any]
-PATIENCE = 20.0  # seconds for anything, on a busy machine
+PATIENCE = 60.0  # seconds for anything, on a busy machine
 NAMESPACE = "night"
 QUICK: dict[str, Any] = {
     "health_port": 0,

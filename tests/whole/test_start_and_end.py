@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -18,6 +19,7 @@ from longtask.shell.errors import Misconfigured
 from tests.whole.rig import PATIENCE, Rig, cluster, install_guards, operated, start_operator
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from pytest_mock import MockerFixture
@@ -126,8 +128,7 @@ async def test_a_port_that_is_taken_is_told() -> None:
 
 
 async def test_the_process_ends_with_0_at_sigterm(tmp_path: Path) -> None:
-    async with cluster() as rig:
-        process = await _process(rig, tmp_path)
+    async with cluster() as rig, _process(rig, tmp_path) as process:
         rig.create()
         await rig.until_state("Running")
 
@@ -141,8 +142,7 @@ async def test_the_process_ends_with_0_at_sigterm(tmp_path: Path) -> None:
 
 
 async def test_the_process_ends_with_1_and_a_sentence_when_it_is_told_nonsense(tmp_path: Path) -> None:
-    async with cluster() as rig:
-        process = await _process(rig, tmp_path, LONGTASK_WORKERS="many")
+    async with cluster() as rig, _process(rig, tmp_path, LONGTASK_WORKERS="many") as process:
         async with asyncio.timeout(PATIENCE):
             _, errors = await process.communicate()
 
@@ -171,7 +171,9 @@ async def _terminated(operator: asyncio.Task[None], number: signal.Signals = sig
     await asyncio.wait_for(operator, PATIENCE)
 
 
-async def _process(rig: Rig, folder: Path, **variables: str) -> asyncio.subprocess.Process:
+@asynccontextmanager
+async def _process(rig: Rig, folder: Path, **variables: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The operator as a process of its own, which ends with the block if not before."""
     kubeconfig = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -183,9 +185,15 @@ async def _process(rig: Rig, folder: Path, **variables: str) -> asyncio.subproce
     (folder / "kubeconfig").write_text(json.dumps(kubeconfig))
     environment = {key: value for key, value in os.environ.items() if not key.startswith("KUBE")}
     environment |= {"KUBECONFIG": str(folder / "kubeconfig"), "LONGTASK_HEALTH_PORT": "0", **variables}
-    return await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "longtask.shell", env=environment, stderr=asyncio.subprocess.PIPE
     )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
 
 
 async def _health(port: int) -> dict[str, int]:

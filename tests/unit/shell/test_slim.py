@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from longtask.api import names
@@ -197,9 +197,12 @@ def test_a_pod_without_a_controller_has_no_owner() -> None:
     assert found.owner_uid is None
 
 
+# a busy machine is no reason to fail
+PATIENT = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 TEXT_OR_NONE = st.none() | st.text(max_size=30)
 
 
+@PATIENT
 @given(
     phase=TEXT_OR_NONE,
     code=st.none() | st.integers(),

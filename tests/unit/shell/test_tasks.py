@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from longtask.shell.tasks import TaskStore
@@ -152,6 +152,8 @@ def test_a_task_that_can_not_be_read_is_forgotten_when_it_is_gone() -> None:
     assert bench.store.version(UID) is None
 
 
+# a busy machine is no reason to fail
+PATIENT = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
@@ -160,6 +162,7 @@ JSON = st.recursive(
 KEYS = st.sampled_from(["checkpoint", "progress", "conditions", "history", "attempt", "state", "failures", "startTime"])
 
 
+@PATIENT
 @given(status=st.dictionaries(KEYS, JSON, max_size=4))
 def test_no_status_whatever_breaks_the_store(status: Json) -> None:
     bench = Bench()
@@ -169,6 +172,7 @@ def test_no_status_whatever_breaks_the_store(status: Json) -> None:
     assert bench.store.get(UID) is not None
 
 
+@PATIENT
 @given(template=st.dictionaries(st.sampled_from(["metadata", "spec", "x"]), JSON, max_size=3))
 def test_no_template_whatever_breaks_the_store(template: Json) -> None:
     bench = Bench()
