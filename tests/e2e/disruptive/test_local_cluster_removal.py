@@ -164,8 +164,8 @@ def command_line(pid: int) -> str:
 
 
 def control_groups(settings: Settings) -> list[Path]:
-    """The cluster's groups in every hierarchy."""
-    return [path for path in Path("/sys/fs/cgroup").glob(f"**/{settings.id}") if path.is_dir()]
+    """The cluster's groups in every hierarchy; those of other clusters come and go meanwhile."""
+    return [Path(folder) / settings.id for folder, names, _ in os.walk("/sys/fs/cgroup") if settings.id in names]
 
 
 def assert_nothing_is_left(second: Second, before: Host, its_namespaces: set[str]) -> None:

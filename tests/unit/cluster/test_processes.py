@@ -38,8 +38,9 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 
 
 def groups_of(processes: Processes) -> list[Path]:
-    """Every control group of the cluster, in every hierarchy."""
-    return [path for path in CGROUPS.glob(f"**/{processes.cgroups.name}*") if path.is_dir()]
+    """The cluster's control groups, in every hierarchy; those of other clusters come and go meanwhile."""
+    name = processes.cgroups.name
+    return [Path(folder) / name for folder, names, _ in os.walk(CGROUPS) if name in names]
 
 
 def children(pid: int) -> set[int]:
