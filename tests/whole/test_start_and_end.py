@@ -57,6 +57,18 @@ async def test_it_waits_a_moment_for_an_installation_in_progress() -> None:
         await _terminated(operator)
 
 
+async def test_it_waits_until_discovery_shows_the_resource_which_kopf_asks_only_once() -> None:
+    async with cluster() as rig:
+        lagging = rig.server.fault(lambda call: call.path == "/apis/longtask.dev/v1alpha1", status=404, times=2)
+        operator = start_operator(rig)
+        rig.create()
+
+        await rig.until_state("Running")
+
+        assert lagging.met == 2
+        await _terminated(operator)
+
+
 async def test_a_policy_that_is_removed_ends_it() -> None:
     async with cluster() as rig:
         operator = start_operator(rig, sweep_seconds=0.1)

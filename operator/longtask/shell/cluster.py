@@ -162,6 +162,17 @@ class Cluster:
                         missing.append(f"{kind}/{name} with validationActions: [Deny]")
         return missing
 
+    async def is_discoverable(self) -> bool:
+        """Whether discovery shows the resource, too. It lags behind, and kopf asks it once and for all."""
+        groups = await self.api.get("/apis")
+        if all(group["name"] != names.GROUP for group in groups["groups"]):
+            return False
+        try:
+            version = await self.api.get(f"/apis/{names.API_VERSION}")
+        except (NotServed, Missing):
+            return False
+        return any(resource["name"] == names.PLURAL for resource in version["resources"])
+
     async def post_event(self, namespace: str, event: Json) -> None:
         """Post a core/v1 Event."""
         await self.api.post(f"/api/v1/namespaces/{namespace}/events", event)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import kopf
 
 from longtask import __version__
+from longtask.api import names
 from longtask.core.observed import ObservedJob, ObservedPod
 from longtask.shell.api import Api, load_configuration
 from longtask.shell.cluster import JOBS_PATH, PODS_PATH, Cluster
@@ -147,14 +148,15 @@ class Operator:
         while True:
             try:
                 await require_guards(self._cluster)
+                if await self._cluster.is_discoverable():
+                    return
+                _log.warning("waiting for discovery to show %s", names.CRD_NAME)
             except Misconfigured as problem:
                 if loop.time() >= deadline:
                     raise
                 _log.warning("waiting: %s", problem)
             except ApiError as error:
                 _log.warning("waiting for the API server: %s", error)
-            else:
-                return
             await asyncio.sleep(1)
 
     @property
