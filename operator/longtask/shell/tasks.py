@@ -68,9 +68,10 @@ class TaskStore:
             self.apply(body)
 
     def remove(self, uid: str) -> None:
-        """Forget a task that is gone."""
-        self._tasks.pop(uid, None)
+        """Forget a task that is gone. It is told of, so that nothing else is kept of it either."""
         self._unreadable.pop(uid, None)
+        if self._tasks.pop(uid, None) is not None:
+            self._changed(uid)
 
 
 def _only_the_worker_wrote(old: ObservedTask, new: ObservedTask) -> bool:

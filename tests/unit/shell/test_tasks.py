@@ -122,6 +122,15 @@ def test_the_answer_to_a_request_does_not_bring_back_a_task_that_is_gone() -> No
     assert bench.store.get(UID) is None
 
 
+def test_a_task_that_is_gone_is_told_of_once() -> None:
+    bench = Bench()
+    bench.store.apply(body(5))
+    bench.store.remove(UID)
+    bench.store.remove(UID)
+
+    assert bench.changed == [UID, UID]
+
+
 def test_the_answer_to_a_request_is_seen_at_once() -> None:
     bench = Bench()
     bench.store.apply(body(5))
