@@ -45,8 +45,8 @@ def test_a_program_that_fails_fails_its_task_with_its_last_words(lab: Lab) -> No
 
 
 def test_a_program_without_a_signal_handler_is_suspended_at_once(lab: Lab) -> None:
-    """As PID 1 it would not even notice SIGTERM, and live on for the whole grace period: here that is an hour."""
-    task = lab.start(long_task("sleep", SLEEP, grace=3600))
+    """As PID 1 it would not even notice SIGTERM, and live on for the whole grace period: here that is ten minutes."""
+    task = lab.start(long_task("sleep", SLEEP, grace=600))
     task.running_pod()
     task.wait_for_state("Running")
 
@@ -91,7 +91,7 @@ def test_exit_0_on_sigterm_does_not_complete_a_suspended_task(lab: Lab) -> None:
 
 
 def test_a_program_is_terminated_and_nothing_is_left(lab: Lab) -> None:
-    task = lab.start(long_task("sleep", SLEEP, grace=3600))
+    task = lab.start(long_task("sleep", SLEEP, grace=600))
     task.running_pod()
 
     task.want("Terminate")

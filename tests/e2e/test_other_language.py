@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.support.client import wait_for
-from tests.e2e.support.tasks import READER, long_task, plain
+from tests.e2e.support.furniture import READER
+from tests.e2e.support.tasks import long_task, plain
 from tests.protocol import go_worker
 
 if TYPE_CHECKING:

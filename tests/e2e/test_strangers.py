@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.e2e.support.furniture import IMAGE
 from tests.e2e.support.stalls import completes, short, stalled
-from tests.e2e.support.tasks import IMAGE, items
+from tests.e2e.support.tasks import items
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,21 +7,19 @@ It must not know what a test wants to show, and never mends anything: what the c
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.cluster import api as cluster_api
 from tests.e2e.support.client import MERGE, Api, ApiError, Body, wait_for
+from tests.e2e.support.furniture import IMAGE, READER, furnishings
 from tests.e2e.support.kubectl import kubectl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from tests.cluster.base import Cluster
 
-IMAGE: Final = "longtask:dev"
-PROGRAMS: Final = Path(__file__).parents[1] / "programs"
-READER: Final = "reader"
 SETTLED: Final = 60.0  # seconds for anything that takes one pod start or one stop, on a very busy machine
 LOOK: Final = 0.2  # seconds between two looks; a tenth of what a pod needs to start
 
@@ -268,8 +266,7 @@ class Lab:
 
     def furnish(self) -> Lab:
         """Bring the programs and the volume."""
-        programs = {path.name: path.read_text() for path in sorted(PROGRAMS.glob("*.py"))}
-        for body in (_config_map(programs), _volume(), _reader()):
+        for body in furnishings():
             self.api.create(body, self.namespace)
         return self
 
@@ -313,26 +310,3 @@ class Lab:
     def touch(self, name: str) -> None:
         """Make a file that a program waits for."""
         self.in_reader("touch", f"/data/{name}")
-
-
-def _config_map(programs: dict[str, str]) -> Body:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "programs"}, "data": programs}
-
-
-def _volume() -> Body:
-    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "16Mi"}}}
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": spec}
-
-
-def _reader() -> Body:
-    container = {
-        "name": "reader",
-        "image": IMAGE,
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["sleep", "3600"],
-        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
-        "securityContext": {"runAsUser": 0},
-    }
-    volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
-    spec: Body = {"containers": [container], "volumes": [volume], "terminationGracePeriodSeconds": 0}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": READER}, "spec": spec}
