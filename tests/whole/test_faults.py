@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from tests.whole.rig import Rig, every_other, is_job_creation, is_write, operated
+from tests.whole.rig import Rig, every_other, is_job_creation, is_write, operated, start_operator
 
 FAULTS: dict[str, dict[str, Any]] = {
     "conflict": {"status": 409},
@@ -37,6 +38,18 @@ async def test_the_answer_to_every_write_is_lost() -> None:
         await rig.life()
 
         _nothing_is_lost_or_doubled(rig)
+
+
+async def test_two_operators_at_once_do_no_harm() -> None:
+    async with operated() as rig:
+        other = start_operator(rig)
+        await rig.until("both stream tasks", lambda: _streams(rig) >= 2)
+
+        await rig.life()
+
+        _nothing_is_lost_or_doubled(rig)
+        other.cancel()
+        await asyncio.wait({other})
 
 
 async def test_the_server_says_when_to_come_back() -> None:
@@ -79,6 +92,10 @@ async def test_an_event_that_can_not_be_posted_holds_nothing_up() -> None:
 
         rig.create("other")
         await rig.until_state("Running", "other")
+
+
+def _streams(rig: Rig) -> int:
+    return sum(call.plural == "longtasks" and call.watch for call in rig.server.calls)
 
 
 def _condition(rig: Rig, kind: str) -> tuple[str, str]:

@@ -77,6 +77,23 @@ async def test_what_happened_while_the_api_server_was_away_is_caught_up() -> Non
     assert names == {"to-suspend", "to-complete", "new"}, "nothing was made for the one that is gone"
 
 
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503])
+async def test_a_server_that_refuses_everything_for_a_while_is_waited_for(status: int) -> None:
+    async with operated() as rig:
+        rig.create()
+        await rig.until_state("Running")
+
+        refusing = rig.server.fault(lambda _: True, status=status, times=10_000)
+        rig.server.end_watches()
+        rig.want("Suspend")
+        rig.create("new")
+        await rig.until("everything was refused a few times", lambda: refusing.met > 20)
+        refusing.times = 0
+
+        await rig.until_state("Suspended")
+        await rig.until_state("Running", "new")
+
+
 async def test_a_task_that_vanished_in_a_gap_is_forgotten_by_the_sweep(mocker: MockerFixture) -> None:
     forgotten = mocker.spy(sweep.Sweep, "_missed")
     async with operated(sweep_seconds=0.1) as rig:
