@@ -108,6 +108,23 @@ def test_a_worker_that_says_never_retry_fails_the_task_at_once(lab: Lab) -> None
     assert setups(lab) == [0]
 
 
+def test_workers_whose_access_somebody_has_removed_say_so_and_get_it_back_with_the_next_attempt(lab: Lab) -> None:
+    """They bear it for half a minute, because a permission may be slow to take effect."""
+    task = lab.start(items(count=1000, backoff_limit=0))
+    task.wait_for_saved(5)
+
+    lab.api.delete("RoleBinding", "longtask-worker", lab.namespace)
+    failed = failure(task, seconds=2 * RETRY)
+    assert 'cannot get resource "longtasks"' in failed["message"]
+
+    task.want("Suspend")
+    task.wait_for_state("Suspended")
+    lab.touch("hurry")
+    task.want("Run")
+    task.wait_for_state("Complete", seconds=RETRY)
+    assert sorted(set(lab.items())) == list(range(1000))
+
+
 # --- Never a false success (G5) ---
 
 

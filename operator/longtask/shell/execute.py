@@ -78,7 +78,7 @@ class Executor:
             body, attempt=action.attempt, failures_before=action.failures_before, backoff_limit=action.backoff_limit
         )
         try:
-            await self._ensure_access(task)
+            await self._ensure_access(task, look=action.attempt > 1)
             await self._cluster.create_job(manifest)
         except Conflict:
             return await self._look_at_namesake(task, action.name)
@@ -117,10 +117,13 @@ class Executor:
         self._cluster.tasks.remove(task.uid)
         return Outdated("the task is gone")
 
-    async def _ensure_access(self, task: ObservedTask) -> None:
-        """Once for a namespace; again if it may have been deleted and made anew since."""
+    async def _ensure_access(self, task: ObservedTask, *, look: bool) -> None:
+        """Once for a namespace; again if it may have been deleted and made anew since.
+
+        Always where an attempt has not been enough: what it failed of may be that somebody has removed the access.
+        """
         seen_for = self._access_seen_for.get(task.namespace)
-        if seen_for is None or self._cluster.tasks.get(seen_for) is None:
+        if look or seen_for is None or self._cluster.tasks.get(seen_for) is None:
             await self._cluster.ensure_worker_access(task.namespace)
             self._access_seen_for[task.namespace] = task.uid
 

@@ -173,6 +173,17 @@ async def test_access_is_looked_at_again_when_the_task_it_was_seen_for_is_gone(m
     assert cluster.ensure_worker_access.await_count == 2
 
 
+async def test_access_is_looked_at_again_for_every_further_attempt(mocker: MockerFixture) -> None:
+    """What the last one failed of may be that somebody has removed it."""
+    cluster = a_cluster(mocker, TASK)
+    executor = Executor(cluster)
+    await executor.execute(TASK, CREATE)
+
+    await executor.execute(TASK, replace(CREATE, attempt=2))
+
+    assert cluster.ensure_worker_access.await_count == 2
+
+
 async def test_without_access_for_its_worker_no_job_is_created(mocker: MockerFixture) -> None:
     cluster = a_cluster(mocker, TASK)
     cluster.ensure_worker_access.side_effect = Forbidden("may not bind", status=403)
