@@ -32,11 +32,12 @@ if TYPE_CHECKING:
             {"restartPolicy": "Always"},
             'spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Nev',
         ),
+        ({"restartPolicy": "OnFailure"}, 'only "Never" is supported when podFailurePolicy is specified'),
         ({"hostname": "No_Name"}, 'spec.template.spec.hostname: Invalid value: "No_Name"'),
         ({"terminationGracePeriodSeconds": "soon"}, "terminationGracePeriodSeconds"),
         ({"containers": [{"name": "worker", "image": "longtask:dev", "env": "none"}]}, "env"),
     ],
-    ids=["misspelt field", "bad value", "bad name", "wrong type", "wrong type in the worker"],
+    ids=["misspelt field", "bad value", "value of a plain Job", "bad name", "wrong type", "wrong type in the worker"],
 )
 def test_a_template_that_the_api_server_refuses_stalls_the_task_until_it_is_mended(
     lab: Lab, pod: Body, words: str
