@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
+import os
 import signal
+import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,6 +27,7 @@ from tests.whole.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from tests.whole.server import Call
 
@@ -163,6 +167,31 @@ async def operated(**settings: Any) -> AsyncIterator[Rig]:  # noqa: ANN401 - fie
             await _end(operator)
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def process_of(rig: Rig, folder: Path, **variables: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The operator as a process of its own, which ends with the block if not before."""
+    kubeconfig = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "it",
+        "clusters": [{"name": "it", "cluster": {"server": rig.server.url}}],
+        "users": [{"name": "it", "user": {}}],
+        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+    }
+    (folder / "kubeconfig").write_text(json.dumps(kubeconfig))
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("KUBE")}
+    environment |= {"KUBECONFIG": str(folder / "kubeconfig"), "LONGTASK_HEALTH_PORT": "0", **variables}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "longtask.shell", env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
 
 
 async def _end(task: asyncio.Task[None]) -> None:

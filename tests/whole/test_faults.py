@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.whole.rig import Rig, every_other, is_job_creation, is_write, operated, start_operator
+from tests.whole.rig import Rig, every_other, is_job_creation, is_write, operated, process_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FAULTS: dict[str, dict[str, Any]] = {
     "conflict": {"status": 409},
@@ -40,16 +42,13 @@ async def test_the_answer_to_every_write_is_lost() -> None:
         _nothing_is_lost_or_doubled(rig)
 
 
-async def test_two_operators_at_once_do_no_harm() -> None:
-    async with operated() as rig:
-        other = start_operator(rig)
+async def test_two_operators_at_once_do_no_harm(tmp_path: Path) -> None:
+    async with operated() as rig, process_of(rig, tmp_path):
         await rig.until("both stream tasks", lambda: _streams(rig) >= 2)
 
         await rig.life()
 
         _nothing_is_lost_or_doubled(rig)
-        other.cancel()
-        await asyncio.wait({other})
 
 
 async def test_the_server_says_when_to_come_back() -> None:

@@ -7,8 +7,6 @@ import json
 import os
 import signal
 import socket
-import sys
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -16,10 +14,9 @@ import pytest
 
 from longtask.shell import operator as composition
 from longtask.shell.errors import Misconfigured
-from tests.whole.rig import PATIENCE, Rig, cluster, install_guards, operated, start_operator
+from tests.whole.rig import PATIENCE, cluster, install_guards, operated, process_of, start_operator
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from pytest_mock import MockerFixture
@@ -140,7 +137,7 @@ async def test_a_port_that_is_taken_is_told() -> None:
 
 
 async def test_the_process_ends_with_0_at_sigterm(tmp_path: Path) -> None:
-    async with cluster() as rig, _process(rig, tmp_path) as process:
+    async with cluster() as rig, process_of(rig, tmp_path) as process:
         rig.create()
         await rig.until_state("Running")
 
@@ -154,7 +151,7 @@ async def test_the_process_ends_with_0_at_sigterm(tmp_path: Path) -> None:
 
 
 async def test_the_process_ends_with_1_and_a_sentence_when_it_is_told_nonsense(tmp_path: Path) -> None:
-    async with cluster() as rig, _process(rig, tmp_path, LONGTASK_WORKERS="many") as process:
+    async with cluster() as rig, process_of(rig, tmp_path, LONGTASK_WORKERS="many") as process:
         async with asyncio.timeout(PATIENCE):
             _, errors = await process.communicate()
 
@@ -181,31 +178,6 @@ async def test_an_operator_that_is_started_again_goes_on_where_the_other_was() -
 async def _terminated(operator: asyncio.Task[None], number: signal.Signals = signal.SIGTERM) -> None:
     os.kill(os.getpid(), number)
     await asyncio.wait_for(operator, PATIENCE)
-
-
-@asynccontextmanager
-async def _process(rig: Rig, folder: Path, **variables: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The operator as a process of its own, which ends with the block if not before."""
-    kubeconfig = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "it",
-        "clusters": [{"name": "it", "cluster": {"server": rig.server.url}}],
-        "users": [{"name": "it", "user": {}}],
-        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
-    }
-    (folder / "kubeconfig").write_text(json.dumps(kubeconfig))
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("KUBE")}
-    environment |= {"KUBECONFIG": str(folder / "kubeconfig"), "LONGTASK_HEALTH_PORT": "0", **variables}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "longtask.shell", env=environment, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
 
 
 async def _health(port: int) -> dict[str, int]:
