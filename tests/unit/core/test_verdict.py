@@ -135,6 +135,11 @@ def test_exit_0_with_work_left_is_a_failure_that_uses_a_retry(cause: CheckpointC
     assert says(after, ConditionType.READY) == (False, Reason.RETRYING)
 
 
+def test_the_last_retry_is_used_before_a_false_success_fails_the_task() -> None:
+    o = observed(a_task_at(INTERVAL, backoff_limit=1), a_complete_job(), live=(an_ended_pod(0),))
+    assert (written(reconcile(o)).state, written(reconcile(o)).failures) == (State.INIT, 1)
+
+
 def test_exit_0_with_work_left_fails_the_task_when_no_retry_is_left() -> None:
     o = observed(a_task_at(INTERVAL, backoff_limit=0), a_complete_job(), live=(an_ended_pod(0),))
     after = written(reconcile(o))
