@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.support.client import wait_for
+from tests.e2e.support.furniture import READER
 from tests.e2e.support.outage import await_health, cordoned, node_of_operator, other_node
-from tests.e2e.support.tasks import READER, Lab
+from tests.e2e.support.tasks import Lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
