@@ -31,7 +31,7 @@ def kstatus(body: Body) -> str:
 
 def test_kstatus_calls_a_task_current_only_when_it_is_as_desired(lab: Lab) -> None:
     with Observer(lab.api, lab.namespace) as observer:
-        task = lab.start(items(count=20, HOLD=3))
+        task = lab.start(items(count=20, HOLD=3, grace=120))
         lab.wait_for_line("log", "holding")
         task.wait_for_state("Running")
         task.want("Suspend")
@@ -81,7 +81,7 @@ def test_every_condition_says_of_which_generation_it_speaks(lab: Lab) -> None:
 
 def test_kubectl_wait_returns_when_nothing_of_the_task_is_at_work(lab: Lab) -> None:
     """Not while a batch is in hand; and also the second time, when the condition is there already, and false."""
-    task = lab.start(items(count=5000, HOLD=3))
+    task = lab.start(items(count=5000, HOLD=3, grace=120))
     lab.wait_for_line("log", "holding")
     for first in (True, False):
         with ThreadPoolExecutor() as pool:

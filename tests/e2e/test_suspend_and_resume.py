@@ -136,7 +136,7 @@ def test_a_suspended_task_starts_nothing_when_its_pod_could_run(lab: Lab) -> Non
 
 def test_a_batch_is_finished_before_the_task_is_suspended(lab: Lab) -> None:
     with Observer(lab.api, lab.namespace) as observer:
-        task = start_and_hold(lab, items(count=20, HOLD=3))
+        task = start_and_hold(lab, items(count=20, HOLD=3, grace=120))
         task.want("Suspend")
         task.stopping_pod()
         wait_for(lambda: job_says_suspended(task), what="the Job to say that it is suspended")
@@ -162,7 +162,7 @@ def job_says_suspended(task: Handle) -> bool:
 
 def test_a_task_that_is_resumed_while_it_stops_never_has_two_workers(lab: Lab) -> None:
     with Observer(lab.api, lab.namespace) as observer:
-        task = start_and_hold(lab, items(count=20, HOLD=3))
+        task = start_and_hold(lab, items(count=20, HOLD=3, grace=120))
         task.want("Suspend")
         old = task.stopping_pod()
         task.want("Run")
@@ -202,7 +202,7 @@ def test_a_grace_period_that_is_too_short_shows_as_killed(lab: Lab) -> None:
 
 def test_a_worker_that_finishes_in_its_last_moments_completes_the_task(lab: Lab) -> None:
     """Its Job was suspended, so nobody counts the pod's success: the checkpoint tells."""
-    task = start_and_hold(lab, items(count=4, HOLD=3))
+    task = start_and_hold(lab, items(count=4, HOLD=3, grace=120))
     task.want("Suspend")
     task.stopping_pod()
 

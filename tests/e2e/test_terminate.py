@@ -89,7 +89,7 @@ def test_terminate_right_after_creation_leaves_nothing(lab: Lab) -> None:
 
 
 def test_terminate_while_suspending_waits_for_the_batch_in_hand(lab: Lab) -> None:
-    task = lab.start(items(HOLD=3))
+    task = lab.start(items(HOLD=3, grace=120))
     lab.wait_for_line("log", "holding")
     task.want("Suspend")
     task.stopping_pod()
