@@ -86,7 +86,9 @@ class Cycle:
         task = self._cluster.tasks.get(uid)
         if task is None:
             self._queue.forget(uid)
+            self._executor.forget(uid)
             return
+        await self._executor.look_again(task)
         observed = self._observe(task)
         plan = await self._decide(observed)
         _log.debug("decided", extra={"task": f"{task.namespace}/{task.name}", "outcome": str(plan.outcome)})

@@ -6,6 +6,7 @@ outcome of that write is not known, so it is looked at again, never assumed.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, assert_never
 
 from longtask.api.longtask import DesiredState
@@ -13,7 +14,7 @@ from longtask.api.names import Reason
 from longtask.core.actions import CreateJob, DeleteJob, DeletePod, SetJobSuspended, WriteStatus
 from longtask.core.job import job_manifest
 from longtask.core.observed import Trouble
-from longtask.shell.errors import ApiError, Conflict, Forbidden, Missing, Outdated, Refused
+from longtask.shell.errors import ApiError, Conflict, Forbidden, Missing, Outdated, Refused, Unavailable
 from longtask.shell.patch import status_patch
 
 if TYPE_CHECKING:
@@ -32,27 +33,54 @@ class Executor:
         self._access_seen_for: dict[str, str] = {}
         """By namespace: UID of a task for which workers' access was there. While it lives, so does the namespace."""
 
+        self._unanswered: dict[str, str] = {}
+        """By UID of the task: name of the Job whose last write was not answered."""
+
+    async def look_again(self, task: ObservedTask) -> None:
+        """Read the task's Job live if a write to it was not answered: the copy may be behind what was carried out.
+
+        Without this, a Job that was resumed by such a write would still look suspended, and prove a suspension that is
+        not one. Raises `ApiError` while it can't be read: nothing is decided until then.
+        """
+        name = self._unanswered.get(task.uid)
+        if name is None:
+            return
+        with contextlib.suppress(Missing):
+            await self._cluster.read_job(task.namespace, name)
+        del self._unanswered[task.uid]
+
+    def forget(self, uid: str) -> None:
+        """Keep nothing of a task that is gone."""
+        self._unanswered.pop(uid, None)
+
     async def execute(self, task: ObservedTask, action: Action) -> Trouble | None:
         """Carry it out. The result is what the API server refused, in its own words; None: it is done."""
         try:
-            match action:
-                case WriteStatus():
-                    await self._write_status(task, action)
-                case CreateJob():
-                    return await self._create_job(task, action)
-                case SetJobSuspended():
-                    await self._set_job_suspended(task, action)
-                case DeleteJob():
-                    await self._cluster.delete_job(task.namespace, action)
-                case DeletePod():
-                    await self._cluster.delete_pod(task.namespace, action)
-                case _:
-                    assert_never(action)
+            return await self._do(task, action)
         except Conflict as conflict:
             message = f"{type(action).__name__}: {conflict}"
             raise Outdated(message) from conflict
+        except Unavailable:
+            if isinstance(action, CreateJob | SetJobSuspended | DeleteJob):
+                self._unanswered[task.uid] = action.name
+            raise
         except Refused as refusal:
             return refusal_trouble(refusal, action)
+
+    async def _do(self, task: ObservedTask, action: Action) -> Trouble | None:
+        match action:
+            case WriteStatus():
+                await self._write_status(task, action)
+            case CreateJob():
+                return await self._create_job(task, action)
+            case SetJobSuspended():
+                await self._set_job_suspended(task, action)
+            case DeleteJob():
+                await self._cluster.delete_job(task.namespace, action)
+            case DeletePod():
+                await self._cluster.delete_pod(task.namespace, action)
+            case _:
+                assert_never(action)
         return None
 
     async def _write_status(self, task: ObservedTask, action: WriteStatus) -> None:

@@ -243,3 +243,13 @@ async def test_a_change_of_state_is_one_line_of_the_log_with_its_fields(
 
     (line,) = caplog.records
     assert {"task": "team/import", "state": "Running", "was": "Init", "attempt": 1}.items() <= vars(line).items()
+
+
+async def test_nothing_is_decided_before_an_unanswered_write_is_looked_at(mocker: MockerFixture) -> None:
+    bench = Bench(mocker, a_plan())
+    bench.executor.look_again.side_effect = Unavailable("still away")
+
+    with pytest.raises(Unavailable):
+        await bench.cycle.once(UID)
+
+    bench.decide.assert_not_called()
