@@ -35,7 +35,7 @@ def test_kstatus_calls_a_task_current_only_when_it_is_as_desired(lab: Lab) -> No
         lab.wait_for_line("log", "holding")
         task.wait_for_state("Running")
         task.want("Suspend")
-        task.stopping_pod()
+        lab.pod_asked_to_stop(task)
         assert kstatus(task.read()) == "InProgress"
         lab.touch("go")
         task.wait_for_state("Suspended")
@@ -88,7 +88,7 @@ def test_kubectl_wait_returns_when_nothing_of_the_task_is_at_work(lab: Lab) -> N
             task.want("Suspend")
             waiting = pool.submit(lab.kubectl, "wait", "--for=condition=Suspended", "longtask/items", "--timeout=60s")
             if first:
-                task.stopping_pod()
+                lab.pod_asked_to_stop(task)
                 assert not waiting.done()
                 lab.touch("go")
             assert "condition met" in waiting.result()

@@ -138,7 +138,7 @@ def test_a_batch_is_finished_before_the_task_is_suspended(lab: Lab) -> None:
     with Observer(lab.api, lab.namespace) as observer:
         task = start_and_hold(lab, items(count=20, HOLD=3, grace=120))
         task.want("Suspend")
-        task.stopping_pod()
+        lab.pod_asked_to_stop(task)
         wait_for(lambda: job_says_suspended(task), what="the Job to say that it is suspended")
         assert task.status["state"] == "Running"  # the Job says so, and a worker is still at work
 
@@ -164,7 +164,7 @@ def test_a_task_that_is_resumed_while_it_stops_never_has_two_workers(lab: Lab) -
     with Observer(lab.api, lab.namespace) as observer:
         task = start_and_hold(lab, items(count=20, HOLD=3, grace=120))
         task.want("Suspend")
-        old = task.stopping_pod()
+        old = lab.pod_asked_to_stop(task)
         task.want("Run")
         wait_for(lambda: job_says_suspended(task), what="the Job to say that it is suspended")
         lab.touch("go")
@@ -204,7 +204,7 @@ def test_a_worker_that_finishes_in_its_last_moments_completes_the_task(lab: Lab)
     """Its Job was suspended, so nobody counts the pod's success: the checkpoint tells."""
     task = start_and_hold(lab, items(count=4, HOLD=3, grace=120))
     task.want("Suspend")
-    task.stopping_pod()
+    lab.pod_asked_to_stop(task)
 
     lab.touch("go")
     task.wait_for_state("Complete")

@@ -92,7 +92,7 @@ def test_terminate_while_suspending_waits_for_the_batch_in_hand(lab: Lab) -> Non
     task = lab.start(items(HOLD=3, grace=120))
     lab.wait_for_line("log", "holding")
     task.want("Suspend")
-    task.stopping_pod()
+    lab.pod_asked_to_stop(task)
 
     task.want("Terminate")
     wait_for(lambda: all("deletionTimestamp" in job["metadata"] for job in task.jobs()), what="its Job to be deleted")

@@ -307,6 +307,17 @@ class Lab:
 
         return wait_for(look, timeout=seconds, what=f"{words!r} in {name}", state=lambda: self.lines(name))
 
+    def pod_asked_to_stop(self, task: Handle) -> Body:
+        """Wait until a worker of the task has got SIGTERM and said so, in the middle of a batch; returns its pod."""
+        pod = task.stopping_pod()
+        wait_for(
+            lambda: "asked to stop" in self.kubectl("logs", pod["metadata"]["name"]),
+            timeout=SETTLED,
+            what="its worker to have been asked to stop",
+            state=task.story,
+        )
+        return pod
+
     def touch(self, name: str) -> None:
         """Make a file that a program waits for."""
         self.in_reader("touch", f"/data/{name}")
