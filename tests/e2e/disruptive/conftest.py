@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.support.client import wait_for
-from tests.e2e.support.furniture import READER
-from tests.e2e.support.outage import await_health, cordoned, node_of_operator, other_node
+from tests.e2e.support.outage import await_health, node_of_operator, other_node
 from tests.e2e.support.tasks import Lab
 
 if TYPE_CHECKING:
@@ -39,11 +38,8 @@ def doomed_node(api: Api, safe_node: str) -> str:
 
 
 @pytest.fixture
-def lab(api: Api, namespace: str, kubeconfig: Path, doomed_node: str) -> Lab:
+def lab(api: Api, namespace: str, kubeconfig: Path, safe_node: str) -> Lab:
     """Make a namespace as for other tests, with the reader on the node that is not lost."""
     account = "the namespace's service account: the controllers come back some time after the API server"
     wait_for(lambda: api.find("ServiceAccount", "default", namespace), timeout=60, what=account)
-    with cordoned(api, doomed_node):
-        furnished = Lab(api, namespace, kubeconfig).furnish()
-        wait_for(lambda: api.get("Pod", READER, namespace)["spec"].get("nodeName"), what="a node for the reader")
-    return furnished
+    return Lab(api, namespace, kubeconfig).furnish(reader_on=safe_node)

@@ -15,10 +15,10 @@ PROGRAMS: Final = Path(__file__).parents[1] / "programs"
 READER: Final = "reader"
 
 
-def furnishings() -> list[Body]:
-    """Manifests of all of it, in the order in which they are to be created."""
+def furnishings(reader_on: str | None = None) -> list[Body]:
+    """Manifests of all of it, in the order in which they are to be created; `reader_on`: the node of the reader."""
     programs = {path.name: path.read_text() for path in sorted(PROGRAMS.glob("*.py"))}
-    return [_config_map(programs), _volume(), _reader()]
+    return [_config_map(programs), _volume(), _reader(reader_on)]
 
 
 def _config_map(programs: dict[str, str]) -> Body:
@@ -30,7 +30,7 @@ def _volume() -> Body:
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": spec}
 
 
-def _reader() -> Body:
+def _reader(node: str | None) -> Body:
     container = {
         "name": "reader",
         "image": IMAGE,
@@ -41,4 +41,6 @@ def _reader() -> Body:
     }
     volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
     spec: Body = {"containers": [container], "volumes": [volume], "terminationGracePeriodSeconds": 0}
+    if node is not None:
+        spec["nodeName"] = node
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": READER}, "spec": spec}

@@ -264,9 +264,9 @@ class Lab:
     kubeconfig: Path
     _reading: bool = field(default=False, init=False)
 
-    def furnish(self) -> Lab:
-        """Bring the programs and the volume."""
-        for body in furnishings():
+    def furnish(self, *, reader_on: str | None = None) -> Lab:
+        """Bring the programs, the volume and the pod that reads it: on any node, or on that one."""
+        for body in furnishings(reader_on):
             self.api.create(body, self.namespace)
         return self
 
