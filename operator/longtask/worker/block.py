@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from longtask.worker.connect import connect
 from longtask.worker.console import Console, write_error
-from longtask.worker.control import Control
+from longtask.worker.control import Controlled
 from longtask.worker.endings import ending_of
 from longtask.worker.reasons import Reason
 from longtask.worker.runner import clean_up
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
+    from longtask.worker.control import Control
     from longtask.worker.session import Session
 
 Batch = TypeVar("Batch")
@@ -54,7 +55,7 @@ def attempt(
     )
 
 
-class Attempt:
+class Attempt(Controlled):
     """A run of long work. The program goes on behind the block only when the work is done; else it exits there.
 
     `state` is where to go on: what was saved last, None the first time. Set it, inside the loop, to anything that
@@ -73,7 +74,7 @@ class Attempt:
         self._connect = connect
         self._stop = Stop()
         self._session: Session | None = None  # until the `with` is entered
-        self._console, self._control = Console(), Control()
+        self._console = Console()
 
     def __enter__(self) -> Attempt:
         """Claim the task. Exits if that can't be done, or if it is done already."""
@@ -120,28 +121,3 @@ class Attempt:
         if self._session is None:
             raise RuntimeError("an attempt is to be used with `with`")
         return self._session
-
-    # --- The same as a Task has ---
-
-    @property
-    def epoch(self) -> int:
-        """See Task.epoch."""
-        return self._control.epoch
-
-    @property
-    def done(self) -> int:
-        """See Task.done."""
-        return self._control.done
-
-    @done.setter
-    def done(self, value: int) -> None:
-        self._control.done = value
-
-    @property
-    def stopping(self) -> bool:
-        """See Task.stopping."""
-        return self._control.stopping
-
-    def report(self, message: str) -> None:
-        """See Task.report."""
-        self._control.message = str(message)

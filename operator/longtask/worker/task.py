@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from longtask.worker.control import Control
+from longtask.worker.control import Controlled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from longtask.worker.reasons import Reason
 
 
-class Task:
+class Task(Controlled):
     """Long work that can be stopped between two batches, and goes on at the same one.
 
         class ImportRows(Task):
@@ -66,40 +66,3 @@ class Task:
 
     def cleanup(self, reason: Reason) -> None:
         """Close what `setup` has opened. Called once, however it ends, if `setup` was called; see Reason."""
-
-    # --- What a task can use ---
-
-    @property
-    def epoch(self) -> int:
-        """The fencing number of this run: greater than that of every earlier one.
-
-        Send it along with writes of your own, and let the receiving side refuse a lower one than it has seen: then a
-        worker on a lost node can't overwrite what its successor has written.
-        """
-        return self._control.epoch
-
-    @property
-    def done(self) -> int:
-        """How much is done, over all runs. Counted by the library; may be set where that is not what you count."""
-        return self._control.done
-
-    @done.setter
-    def done(self, value: int) -> None:
-        self._control.done = value
-
-    @property
-    def stopping(self) -> bool:
-        """Whether the worker is asked to stop. Only for batches that take minutes and can end early."""
-        return self._control.stopping
-
-    def report(self, message: str) -> None:
-        """Say what is being done, for people: shown from the next save on. At most 1024 characters."""
-        self._control.message = str(message)
-
-    @property
-    def _control(self) -> Control:
-        """The link to the library; made at first use, so that nobody has to call `super().__init__`."""
-        control = self.__dict__.get("_longtask_control")
-        if control is None:
-            control = self.__dict__["_longtask_control"] = Control()
-        return control
