@@ -95,7 +95,8 @@ def terminate(stage: Stage, screen: Screen) -> None:
     command: list[str] = body["spec"]["template"]["spec"]["containers"][0]["command"]
     command[command.index("/data/index.sqlite")] = "/data/again.sqlite"
     task = stage.apply_body(body)
-    follow(screen, task, "a twentieth done", share(0.05))
+    follow(screen, task, "a fifth done", share(0.2))
+    screen.mark(f"index-again is in the middle of its work, at {checks.position(task.read())}")
     stage.want(task, "Terminate")
     follow(screen, task, "Terminated", lambda body: settled_in(body, "Terminated"), seconds=CHANGE_SECONDS)
     screen.mark("index-again is terminated")
