@@ -8,6 +8,7 @@ Prints what holds, a line each, and exits with 0; or what does not, and exits wi
 from __future__ import annotations
 
 import ast
+import re
 import sqlite3
 import sys
 from collections import Counter
@@ -25,6 +26,8 @@ SHOWN = 5  # how many of many mistakes are named
 SAMPLE = 100  # of so many files, evenly spread, the symbols are found once more and compared
 WORDS = ("def __init__(self", "class IndexPython(Task)", "import asyncio", "no such words, not even here: " + "xyzzy")
 
+STARTS = ("IndexPyth", "asynci", "__ini")
+
 
 class WrongError(Exception):
     """The index is not what it should be."""
@@ -35,7 +38,7 @@ def check(database: Path, folder: Path) -> list[str]:
     index = CodeIndex(database, readonly=True)
     try:
         files = python_files(folder)
-        return [look(index, files) for look in (_every_file_once, _content, _search, _symbols)]
+        return [look(index, files) for look in (_every_file_once, _content, _search, _mentions, _symbols)]
     finally:
         index.close()
 
@@ -65,6 +68,22 @@ def _search(index: CodeIndex, _files: Sequence[Path]) -> str:
             raise WrongError(f"searching {words!r} finds {len(found)} files, and {len(scanned)} hold it")
         hits.append(f"{len(found)} with {words!r}")
     return f"the full text finds what a scan finds: {', '.join(hits[:-1])}"
+
+
+def _mentions(index: CodeIndex, _files: Sequence[Path]) -> str:
+    """Compare the index of words, by their beginnings, with a plain scan of all texts."""
+    hits = []
+    for start in STARTS:
+        found = sorted(index.mentions(start))
+        begins = re.compile(rf"\b{start}", re.IGNORECASE)
+        texts = index.connection.execute("SELECT path, text FROM file ORDER BY path")
+        scanned = [path for path, text in texts if begins.search(text)]
+        if found != scanned:
+            raise WrongError(
+                f"words that begin with {start!r} are found in {len(found)} files, and {len(scanned)} have one"
+            )
+        hits.append(f"{len(found)} with {start}…")
+    return f"words are found by their beginnings: {', '.join(hits)}"
 
 
 _SCAN = "SELECT path FROM file WHERE instr(lower(text), lower(?)) ORDER BY path"

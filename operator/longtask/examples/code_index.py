@@ -29,6 +29,9 @@ CREATE INDEX file_path ON file (path);
 CREATE VIRTUAL TABLE full_text USING fts5 (
   text, content='file', content_rowid='id', tokenize='trigram', detail='none', columnsize=0
 );
+CREATE VIRTUAL TABLE mention USING fts5 (
+  text, content='file', content_rowid='id', tokenize="unicode61 tokenchars '_'", prefix='2 3 4'
+);
 CREATE TABLE word (id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE);
 CREATE TABLE symbol (
   file INTEGER NOT NULL, role TEXT NOT NULL, kind TEXT NOT NULL, name INTEGER NOT NULL, scope INTEGER NOT NULL,
@@ -43,6 +46,7 @@ _SEARCH = """
 SELECT path FROM file WHERE id IN (SELECT rowid FROM full_text WHERE text LIKE ?)
 AND instr(lower(text), lower(?)) ORDER BY path
 """
+_MENTIONS = "SELECT path FROM mention JOIN file ON file.id = mention.rowid WHERE mention MATCH ? ORDER BY rank, path"
 _DEFINITIONS = """
 SELECT path, line FROM symbol JOIN word ON word.id = symbol.name JOIN file ON file.id = symbol.file
 WHERE word = ? AND role = 'definition' ORDER BY path, line
@@ -55,6 +59,7 @@ _SYMBOLS = """
 SELECT role, kind, name.word, scope.word, line, "column" FROM symbol JOIN file ON file.id = symbol.file
 JOIN word AS name ON name.id = symbol.name JOIN word AS scope ON scope.id = symbol.scope WHERE path = ?
 """
+_TEXTS = ("full_text", "mention")  # kept beside the texts by hand
 _CACHE_KIB = 65_536
 _WAIT_SECONDS = 60.0  # for another connection's transaction
 
@@ -120,7 +125,8 @@ class CodeIndex:
                 "INSERT INTO file (path, sha256, problem, text) VALUES (?, ?, ?, ?)",
                 (file.path, file.sha256, file.problem, file.text),
             ).lastrowid
-            run("INSERT INTO full_text (rowid, text) VALUES (?, ?)", (added, file.text))
+            for table in _TEXTS:
+                run(f"INSERT INTO {table} (rowid, text) VALUES (?, ?)", (added, file.text))  # noqa: S608 - our own name
             words = self._words({word for symbol in found for word in (symbol.name, symbol.scope)})
             self.connection.executemany(
                 "INSERT INTO symbol VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -134,6 +140,11 @@ class CodeIndex:
     def files_with(self, words: str) -> list[str]:
         """Return the paths of the files whose text holds `words`, in any case, sorted. Fast from three letters on."""
         return [path for (path,) in self.connection.execute(_SEARCH, (f"%{words}%", words))]
+
+    def mentions(self, start: str) -> list[str]:
+        """Return the paths of the files with a word that begins so, in any case; those that are most about it first."""
+        words = start.replace('"', '""')
+        return [path for (path,) in self.connection.execute(_MENTIONS, (f'"{words}"*',))]
 
     def definitions(self, name: str) -> list[tuple[str, int]]:
         """Return path and line of every definition of a name, sorted."""
@@ -157,14 +168,16 @@ class CodeIndex:
             self.connection.execute(statement)
 
     def _empty(self) -> None:
-        self.connection.execute("INSERT INTO full_text (full_text) VALUES ('delete-all')")
+        for table in _TEXTS:
+            self.connection.execute(f"INSERT INTO {table} ({table}) VALUES ('delete-all')")  # noqa: S608
         for table in ("file", "symbol", "word"):
             self.connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
 
     def _remove(self, path: str) -> None:
         run = self.connection.execute
         for known, text in run("SELECT id, text FROM file WHERE path = ?", (path,)).fetchall():
-            run("INSERT INTO full_text (full_text, rowid, text) VALUES ('delete', ?, ?)", (known, text))
+            for table in _TEXTS:
+                run(f"INSERT INTO {table} ({table}, rowid, text) VALUES ('delete', ?, ?)", (known, text))  # noqa: S608
             run("DELETE FROM symbol WHERE file = ?", (known,))
             run("DELETE FROM file WHERE id = ?", (known,))
 

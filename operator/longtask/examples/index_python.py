@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ class IndexPython(Task):
             yield self.files[self.next]
 
     def process(self, batch: Path) -> None:
-        """Index a file. One that is no Python of today has no symbols, but its text can be found."""
+        """Index a file, and read it back. One that is no Python of today has no symbols, but its text can be found."""
         self.report(str(batch))
         source, raw = read_source(batch)
         found: list[Symbol] = []
@@ -67,7 +68,10 @@ class IndexPython(Task):
             found.extend(symbols(parse(raw)))
         except UNPARSABLE as error:
             source = source._replace(problem=f"{type(error).__name__}: {error}")
-        self._need_index().put(source, found)
+        index = self._need_index()
+        index.put(source, found)
+        if Counter(index.symbols_of(source.path)) != Counter(found):
+            raise RuntimeError(f"{batch}: reading it back gives other symbols than were written")
         self.next += 1
 
     def save(self) -> dict[str, object]:

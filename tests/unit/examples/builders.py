@@ -63,6 +63,7 @@ def content(database: Path) -> dict[str, Any]:
             "files": rows,
             "symbols": {path: Counter(index.symbols_of(path)) for path, *_ in rows},
             "found": {words: index.files_with(words) for words in ("first", "rainbow", "Müller", "nowhere")},
+            "words": {start: sorted(index.mentions(start)) for start in ("fir", "rainb", "mül", "nowh")},
         }
     finally:
         index.close()

@@ -73,6 +73,19 @@ def test_a_full_text_that_misses_a_file_is_found(tmp_path: Path) -> None:
         check(database, folder)
 
 
+def test_a_word_that_is_not_found_is_found_out(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path)
+    (folder / "with.py").write_text("import asyncio\n")
+    database, _ = an_index(tmp_path)
+    spoil(
+        database,
+        "INSERT INTO mention (mention, rowid, text) SELECT 'delete', id, text FROM file WHERE path LIKE '%with.py'",
+    )
+
+    with pytest.raises(WrongError, match="words that begin with 'asynci' are found in 0 files, and 1 have one"):
+        check(database, folder)
+
+
 def test_a_definition_of_our_own_that_is_missing_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check_index, "SAMPLE", 1)  # of most files, symbols are not compared one by one
     own = tmp_path / "sources" / "examples" / "index_python.py"

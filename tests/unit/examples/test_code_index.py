@@ -59,6 +59,16 @@ def test_a_search_is_answered_from_the_trigrams_and_not_by_reading_every_text(tm
     assert index.files_with("return world") == []
 
 
+def test_a_word_is_found_by_its_beginning_and_the_file_that_is_most_about_it_comes_first(tmp_path: Path) -> None:
+    index = an_index(tmp_path)
+    index.put(a_file("some.py", "import set_default, other, another, more"), [])
+    index.put(a_file("most.py", "set_default set_defaults Set_Default"), [])
+    index.put(a_file("none.py", "default set reset_default"), [])
+
+    assert index.mentions("set_d") == ["most.py", "some.py"]
+    assert index.mentions('"') == []
+
+
 def test_a_definition_is_found_by_name_with_path_and_line(tmp_path: Path) -> None:
     index = an_index(tmp_path)
     index.put(
@@ -85,6 +95,7 @@ def test_a_file_that_is_put_twice_replaces_itself(tmp_path: Path) -> None:
 
     assert index.paths() == ["a.py"]
     assert (index.files_with("the old"), index.files_with("another")) == ([], ["a.py"])
+    assert (index.mentions("old"), index.mentions("another")) == ([], ["a.py"])
     assert index.symbols_of("a.py") == [a_symbol("new")]
 
 

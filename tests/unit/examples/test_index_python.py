@@ -66,6 +66,19 @@ def test_a_worker_given_up_for_lost_can_not_write_into_the_index_of_its_successo
     check(tmp_path / "index", folder)
 
 
+def test_a_file_that_does_not_read_back_as_it_was_written_is_not_done(tmp_path: Path) -> None:
+    task = a_task(tmp_path / "index", a_folder(tmp_path), epoch=1)
+    assert task.index is not None
+    task.index.connection.execute("CREATE TRIGGER lose AFTER INSERT ON symbol BEGIN DELETE FROM symbol; END")
+
+    with pytest.raises(RuntimeError, match="reading it back gives other symbols"):
+        run(task)
+
+    written = task.files[task.next]
+    assert task.save()["next"] == task.next
+    assert str(written) in task.index.paths()
+
+
 def test_a_file_that_is_no_python_can_still_be_searched_and_says_why_it_has_no_symbols(tmp_path: Path) -> None:
     close_after(a_task(tmp_path / "index", a_folder(tmp_path), epoch=1))
 
