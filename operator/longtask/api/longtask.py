@@ -6,23 +6,13 @@ to users. Unknown fields are ignored on reading: a newer CRD must not break an o
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    StringConstraints,
-    WithJsonSchema,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import Field, StringConstraints
 
 from longtask.api import names
+from longtask.api.model import Model, Timestamp
 from longtask.api.names import ConditionStatus  # noqa: TC001 - pydantic needs it at run time
 
 if TYPE_CHECKING:
@@ -61,49 +51,7 @@ class CheckpointCause(StrEnum):
     DONE = "Done"
 
 
-def _to_utc(time: datetime) -> datetime:
-    return time.astimezone(UTC)
-
-
-def rfc3339(time: datetime) -> str:
-    """Write a time as Kubernetes does: UTC with `Z`; microseconds only where there are some."""
-    return time.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
-
-
-Timestamp = Annotated[
-    AwareDatetime,
-    AfterValidator(_to_utc),
-    PlainSerializer(rfc3339, when_used="json"),
-    # Narrower than what the API server takes for a date-time, so that whatever is stored can be read back
-    # here: no year 0, no 24 o'clock, no local times.
-    WithJsonSchema(
-        {
-            "type": "string",
-            "format": "date-time",
-            "pattern": r"^[1-9]\d{3}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?Z$",
-        }
-    ),
-]
-"""A point in time, always in UTC; at the edge a string in RFC 3339."""
-
-
-class _Model(BaseModel):
-    """camelCase outside, snake_case inside; frozen; tolerant of fields that this version does not know."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        frozen=True,
-        extra="ignore",
-        use_attribute_docstrings=False,
-    )
-
-    def dump(self) -> dict[str, Any]:
-        """Return what JSON holds: camelCase keys, strings for times and enums, absent instead of null."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-class Checkpoint(_Model):
+class Checkpoint(Model):
     """The last saved position, and who may write the next one.
 
     To empty `data`, patch that key alone: `time` may hold more digits than Python's datetime, and the API
@@ -138,7 +86,7 @@ class Checkpoint(_Model):
     )
 
 
-class Progress(_Model):
+class Progress(Model):
     """How far the work is, for people. All that is decided from it is whether an attempt has got on."""
 
     done: int = Field(ge=0, le=names.MAX_SEQUENCE, description="How many items are done.")
@@ -166,7 +114,7 @@ class Progress(_Model):
     )
 
 
-class Condition(_Model):
+class Condition(Model):
     """One aspect of the task, in the shape that all of Kubernetes uses (metav1.Condition)."""
 
     type: Annotated[str, StringConstraints(max_length=316)] = Field(
@@ -189,7 +137,7 @@ class Condition(_Model):
     )
 
 
-class HistoryEntry(_Model):
+class HistoryEntry(Model):
     """A change of state that has happened."""
 
     time: Timestamp = Field(description="When the operator observed the change.")
@@ -201,7 +149,7 @@ class HistoryEntry(_Model):
     )
 
 
-class LongTaskSpec(_Model):
+class LongTaskSpec(Model):
     """What the user wants."""
 
     desired_state: DesiredState = Field(
@@ -228,7 +176,7 @@ class LongTaskSpec(_Model):
     )
 
 
-class LongTaskStatus(_Model):
+class LongTaskStatus(Model):
     """What has been observed: by the operator, except progress and checkpoint, which the worker writes."""
 
     observed_generation: int = Field(
@@ -297,7 +245,7 @@ class LongTaskStatus(_Model):
     )
 
 
-class ObjectMeta(_Model):
+class ObjectMeta(Model):
     """The part of an object's metadata that we read."""
 
     name: str
@@ -311,7 +259,7 @@ class ObjectMeta(_Model):
     deletion_timestamp: Timestamp | None = None
 
 
-class LongTask(_Model):
+class LongTask(Model):
     """One task, as the API server has it."""
 
     metadata: ObjectMeta

@@ -16,8 +16,8 @@ from longtask.api.longtask import (
     LongTaskSpec,
     LongTaskStatus,
     State,
-    rfc3339,
 )
+from longtask.api.model import rfc3339
 
 METADATA = {
     "name": "import",
