@@ -68,9 +68,20 @@ def without_operator(api: Api) -> Iterator[None]:
 
 
 def kill_operator(api: Api) -> None:
-    """SIGKILL the operator, and take its pod away: the next one starts at once, not after a back-off."""
-    pod = next(pod for pod in operator_pods(api, NAMESPACE) if "deletionTimestamp" not in pod["metadata"])
-    cluster().kill_container(pod["metadata"]["uid"], "operator")
+    """SIGKILL the operator, and take its pod away: the next one starts at once, not after a back-off.
+
+    One whose container is only just starting can't be killed yet: it is waited for.
+    """
+
+    def killed() -> Body | None:
+        for pod in operator_pods(api, NAMESPACE):
+            with contextlib.suppress(ClusterError):
+                if "deletionTimestamp" not in pod["metadata"]:
+                    cluster().kill_container(pod["metadata"]["uid"], "operator")
+                    return pod
+        return None
+
+    pod = wait_for(killed, every=0.02, what="an operator to kill", state=lambda: operator_pods(api, NAMESPACE))
     api.delete("Pod", pod["metadata"]["name"], NAMESPACE, grace_seconds=0)
 
 
