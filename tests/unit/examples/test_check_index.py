@@ -60,29 +60,21 @@ def test_every_kind_of_fault_is_found(tmp_path: Path, change: str, complaint: st
         check(database, folder)
 
 
-def test_a_full_text_that_misses_a_file_is_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("texts", "complaint"),
+    [
+        ("full_text", "searching 'import asyncio' finds 0 files, and 1 hold it"),
+        ("mention", "words that begin with 'asynci' are found in 0 files, and 1 have one"),
+    ],
+)
+def test_an_index_of_texts_that_misses_a_file_is_found(tmp_path: Path, texts: str, complaint: str) -> None:
     folder = a_folder(tmp_path)
     (folder / "with.py").write_text("import asyncio\n")
     database, _ = an_index(tmp_path)
-    spoil(
-        database,
-        "INSERT INTO full_text (full_text, rowid, text) SELECT 'delete', id, text FROM file WHERE path LIKE '%with.py'",
-    )
+    missed = "SELECT 'delete', id, text FROM file WHERE path LIKE '%with.py'"
+    spoil(database, f"INSERT INTO {texts} ({texts}, rowid, text) {missed}")
 
-    with pytest.raises(WrongError, match="searching 'import asyncio' finds 0 files, and 1 hold it"):
-        check(database, folder)
-
-
-def test_a_word_that_is_not_found_is_found_out(tmp_path: Path) -> None:
-    folder = a_folder(tmp_path)
-    (folder / "with.py").write_text("import asyncio\n")
-    database, _ = an_index(tmp_path)
-    spoil(
-        database,
-        "INSERT INTO mention (mention, rowid, text) SELECT 'delete', id, text FROM file WHERE path LIKE '%with.py'",
-    )
-
-    with pytest.raises(WrongError, match="words that begin with 'asynci' are found in 0 files, and 1 have one"):
+    with pytest.raises(WrongError, match=complaint):
         check(database, folder)
 
 
