@@ -123,6 +123,7 @@ class Reason(StrEnum):
     DONE = "Done"  # the worker's checkpoint says so
     EXITED_ZERO = "ExitedZero"  # a program that never claimed and was never asked to stop exited with 0
     BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"  # retries used up; the Job's own word
+    POD_FAILURE_POLICY = "PodFailurePolicy"  # a pod's exit code failed the Job for good; the Job's own word
     NEVER_RETRY = "NeverRetry"  # exit code 78
     FALSE_SUCCESS = "FalseSuccess"  # exit 0 with work left
     JOB_LOST = "JobLost"  # somebody deleted or replaced the attempt's Job

@@ -56,6 +56,8 @@ def judge_failed(o: Observed) -> Plan:
         return Plan(outcome=Outcome.ASK, question=Question.LIVE_PODS)
     last = o.last_failed(o.live_pods)
     never = last is not None and last.exit_code == EXIT_NEVER_RETRY and not last.asked_to_stop
+    if job.outcome_reason == Reason.POD_FAILURE_POLICY and not never:
+        return _stopped_with_never_retry(o)
     words = f"pod {last.name} {how_it_ended(last)}{quoted(last.last_words)}" if last else job.outcome_message
     return _failed(
         o,
@@ -65,13 +67,28 @@ def judge_failed(o: Observed) -> Plan:
     )
 
 
+def _stopped_with_never_retry(o: Observed) -> Plan:
+    """The Job failed for good by the exit code of a pod that was told to stop: that is an interruption.
+
+    A pod that has ended by itself would still be there. One that a suspension deletes is seen by the Job's rules until
+    it is gone, so a resume that comes at once may fail the Job with it (seen on 1.36).
+    """
+    words = f"a worker that was asked to stop ended with exit code {EXIT_NEVER_RETRY}, which its Job took for a failure"
+    failures = o.task.status.failures or 0
+    if idle_too_often(o):
+        return _failed(o, Reason.NO_PROGRESS, _without_end(o, words), failures)
+    return replace_attempt(o, reason=Reason.INTERRUPTED, message=words, failures=failures)
+
+
 def _interruption(o: Observed, job: ObservedJob, message: str) -> Plan:
     """Interruptions are free, unless there is no end of them: then they count, so that they do end."""
     if idle_too_often(o):
-        times = o.task.status.idle_restarts
-        words = f"{message}; interrupted {times} times before without any progress"
-        return _failure(o, job, Reason.NO_PROGRESS, words)
+        return _failure(o, job, Reason.NO_PROGRESS, _without_end(o, message))
     return replace_attempt(o, reason=Reason.INTERRUPTED, message=message)
+
+
+def _without_end(o: Observed, message: str) -> str:
+    return f"{message}; interrupted {o.task.status.idle_restarts} times before without any progress"
 
 
 def _failure(o: Observed, job: ObservedJob, reason: str, message: str) -> Plan:

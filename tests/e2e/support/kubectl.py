@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from tests.e2e.support.client import Body
+
+REMEMBERED: Final = tempfile.TemporaryDirectory(prefix="longtask-kubectl-")
+"""What kubectl remembers of the server, for this process alone: tests add and remove resources side by side, and with
+one cache for all, a kubectl was seen to say of an installed resource that the server doesn't have it."""
 
 BUILT: Final = Path(__file__).resolve().parents[3] / ".cluster/bin/kubectl"
 
@@ -25,6 +31,7 @@ def kubectl(kubeconfig: Path, *arguments: str, manifest: Body | None = None) -> 
     done = subprocess.run(
         [program, "--kubeconfig", str(kubeconfig), *arguments],
         input=json.dumps(manifest) if manifest else None,
+        env={**os.environ, "KUBECACHEDIR": REMEMBERED.name},
         capture_output=True,
         text=True,
         check=False,

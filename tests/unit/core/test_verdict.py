@@ -216,9 +216,26 @@ def test_exit_78_says_never_retry() -> None:
     assert says(written(reconcile(o)), ConditionType.FAILED) == (True, Reason.NEVER_RETRY)
 
 
-def test_exit_78_of_a_pod_that_was_asked_to_stop_says_nothing_about_retrying() -> None:
-    o = observed(a_task_at(INTERVAL), a_failed_job("PodFailurePolicy", failed=1), live=(drained(78),))
-    assert says(written(reconcile(o)), ConditionType.FAILED) == (True, "PodFailurePolicy")
+@BOTH
+@pytest.mark.parametrize("left", [(drained(78),), ()], ids=["deleted", "gone"])
+def test_exit_78_of_a_pod_that_was_asked_to_stop_is_an_interruption(
+    left: tuple[ObservedPod, ...], desired: DesiredState
+) -> None:
+    """A resume may come while the pod of the suspension is still there: the Job fails by it, the task does not."""
+    o = observed(a_task_at(INTERVAL, desired), a_failed_job("PodFailurePolicy", failed=1), live=left)
+    plan = reconcile(o)
+    assert kinds(plan) == ["WriteStatus", "DeleteJob"]
+    after = written(plan)
+    assert (after.state, after.attempt, after.failures) == (State.INIT, 2, 0)
+    assert says(after, ConditionType.READY) == (False, Reason.INTERRUPTED)
+
+
+def test_exit_78_when_asked_to_stop_fails_in_the_end_without_progress() -> None:
+    task = a_task_at(INTERVAL, status={"idle_restarts": 5, "failures": 3})
+    o = observed(task, a_failed_job("PodFailurePolicy", failed=1), live=())
+    after = written(reconcile(o))
+    assert says(after, ConditionType.FAILED) == (True, Reason.NO_PROGRESS)
+    assert after.failures == 3
 
 
 @BOTH
