@@ -62,7 +62,7 @@ verify: .venv/.ready ## Fail if a generated file is not current
 
 .PHONY: unit
 unit: .venv/.ready ## Tests that need no cluster
-	$(PY) -m pytest tests --ignore=tests/e2e
+	$(PY) -m pytest tests --ignore=tests/e2e --ignore=tests/faults --ignore=tests/chaos --ignore=tests/bench
 
 # Most of them wait most of the time, so they run side by side; those that stop or freeze parts of the cluster run alone.
 # An exported KUBECONFIG means nothing here: the cluster is our own, or the one that LONGTASK_CONTEXT names.
