@@ -6,7 +6,8 @@ so much less. The spread of a ratio is shown in one of two ways:
 * from three repetitions on, the ratio of each repetition is taken: the number is their median, the spread from the
   least to the greatest of them;
 * with fewer, all pairs are put together, and the spread is the 95 % interval of a bootstrap over pairs: 2,000 times as
-  many pairs as there are are drawn from them with replacement, and the ratio is taken of each draw. So it is for all other numbers that come from many samples.
+  many pairs as there are are drawn from them with replacement, and the ratio is taken of each draw. Other numbers that
+  come from many samples have this spread, too.
 
 This module must not know what was measured.
 """
