@@ -60,6 +60,7 @@ class Unit(StrEnum):
     SECONDS = "s"
     BYTES = "B"
     COUNT = "count"
+    RATIO = "times"
 
 
 class Series(Record):
@@ -148,6 +149,8 @@ class PartResult(Record):
     name: str
     title: str
     about: str
+    run: Run
+    """Each part has its own: one part can be measured again, and the others stay."""
     seconds: float
     comparisons: tuple[Comparison, ...] = ()
     series: tuple[Series, ...] = ()
@@ -157,10 +160,9 @@ class PartResult(Record):
 
 
 class Results(Record):
-    """A whole run: the content of results.json."""
+    """The content of results.json: the parts in the order of the table in parts.py."""
 
-    run: Run
-    parts: tuple[PartResult, ...]
+    parts: tuple[PartResult, ...] = ()
 
     def part(self, name: str) -> PartResult | None:
         """The part of that name, if it was run."""
@@ -210,7 +212,7 @@ def write(results: Results, path: Path) -> None:
 def to_json(results: Results) -> str:
     """Return the text of a results file."""
     parts = ",\n".join(_part_json(part) for part in results.parts)
-    return f'{{"run": {results.run.model_dump_json(indent=1)},\n"parts": [\n{parts}\n]}}\n'
+    return f'{{"parts": [\n{parts}\n]}}\n'
 
 
 def read(path: Path) -> Results:
