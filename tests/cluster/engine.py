@@ -19,7 +19,7 @@ from tests.cluster.settings import API_PORT, INSIDE, NODES, SERVICE_NETWORK, Nod
 SANDBOX = "sandbox"
 FORWARDER = "forwarder"
 FIRST_PORT = 16443
-PATIENCE = 60
+PATIENCE = 120
 
 
 class Engine:
