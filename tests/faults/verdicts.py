@@ -1,0 +1,167 @@
+"""What was wrong with a run, told from every version of every object that the API server has stored, and from what the
+workers wrote: never from what the operator says. Pure functions; no cluster.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby, pairwise
+from typing import TYPE_CHECKING, Final
+
+from tests.e2e.support.checkpoints import steps_back, writers
+from tests.e2e.support.watch_verdicts import TASK_UID, false_suspensions, side_by_side, versions
+from tests.faults.site import BYSTANDER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tests.e2e.support.client import Body
+    from tests.e2e.support.watch import Seen
+    from tests.faults.request import Request
+    from tests.faults.scenarios import End
+
+Output = list[tuple[int, int]]
+
+
+def violations(log: Sequence[Seen], uid: str) -> list[str]:
+    """Every broken promise that can be seen in a log, whatever the scenario."""
+    own = versions(log, uid)
+    without_jobs = [seen for seen in log if seen.kind != "Job"]
+    checks = {
+        "Suspended while a pod is active": false_suspensions(without_jobs),
+        "two pods at once": side_by_side(without_jobs),
+        "the checkpoint went back": steps_back(body for body in own if body["status"]["state"] != "Terminated"),
+        "two writers": double_writers(own),
+        "a claim that was not allowed": forbidden_claims(own),
+        "Terminated is not final": left_terminated(own),
+        "somebody else's Job": touched(log),
+    }
+    return [f"{what}: {found}" for what, some in checks.items() for found in some]
+
+
+def double_writers(own: Iterable[Body]) -> list[str]:
+    """Epochs that had two holders, or came back."""
+    epochs = [epoch for epoch, _ in writers(own)]
+    return [f"epoch {new} after {old}" for old, new in pairwise(epochs) if new <= old]
+
+
+def forbidden_claims(own: Sequence[Body]) -> list[str]:
+    """Claims that were accepted while the task was not to run."""
+    return [
+        f"epoch {epoch_of(new)} while {new['spec']['desiredState']} is desired"
+        for old, new in pairwise(own)
+        if epoch_of(new) > epoch_of(old) and new["spec"]["desiredState"] != "Run"
+    ]
+
+
+def left_terminated(own: Sequence[Body]) -> list[str]:
+    """Versions that say something else than an earlier `Terminated`, or that still hold data."""
+    ended = [body for body in own if body["status"]["state"] == "Terminated"]
+    after = own[own.index(ended[0]) :] if ended else []
+    return [
+        f"version {body['metadata']['resourceVersion']} is {body['status']['state']}"
+        for body in after
+        if body["status"]["state"] != "Terminated" or body["status"].get("checkpoint", {}).get("data")
+    ]
+
+
+def touched(log: Iterable[Seen]) -> list[str]:
+    """What was done to Jobs that are not ours."""
+    others = [seen for seen in log if seen.kind == "Job" and seen.body["metadata"]["name"] == BYSTANDER]
+    return [
+        f"version {new.revision} of {BYSTANDER}"
+        for old, new in pairwise(others)
+        if new.gone or essence(new.body) != essence(old.body)
+    ]
+
+
+def essence(body: Body) -> object:
+    """What nobody else may change."""
+    metadata = body["metadata"]
+    return body["spec"], metadata.get("labels"), metadata.get("ownerReferences"), metadata.get("deletionTimestamp")
+
+
+def epoch_of(body: Body) -> int:
+    """Epoch of the checkpoint; 0 without one."""
+    epoch: int = body["status"].get("checkpoint", {}).get("epoch", 0)
+    return epoch
+
+
+def wrong_end(log: Sequence[Seen], uid: str, end: End) -> list[str]:
+    """In what the last versions differ from how it must end."""
+    last = {seen.body["metadata"]["uid"]: seen for seen in log}
+    task = last[uid]
+    own = [seen for seen in last.values() if seen.body["metadata"].get("labels", {}).get(TASK_UID) == uid]
+    jobs = [seen for seen in own if seen.kind == "Job" and not seen.gone]
+    pods = [seen for seen in own if seen.kind == "Pod" and not seen.gone]
+    active = [pod for pod in pods if pod.body["status"].get("phase") not in {"Succeeded", "Failed"}]
+    found = {"gone": task.gone, "jobs": len(jobs), "active pods": len(active)}
+    wanted = {"gone": end.gone, "jobs": end.jobs, "active pods": 0}
+    if end.state == "Terminated":
+        found["pods"], wanted["pods"] = len(pods), 0
+    if end.gone:
+        return differences(found, wanted)
+    status = task.body["status"]
+    ready = next(condition for condition in status["conditions"] if condition["type"] == "Ready")
+    said = {
+        "state": status["state"],
+        "generation": status["observedGeneration"],
+        "reason": ready["reason"],
+        "attempt": status["attempt"],
+        "failures": status.get("failures") or 0,
+        "done": status.get("progress", {}).get("done", 0),
+    }
+    meant = {
+        "state": end.state,
+        "generation": task.body["metadata"]["generation"],
+        "reason": end.reason,
+        "attempt": end.attempt,
+        "failures": end.failures or 0,
+        "done": end.items,
+    }
+    return differences({**found, **said}, {**wanted, **meant})
+
+
+def differences(found: Mapping[str, object], wanted: Mapping[str, object]) -> list[str]:
+    """Every entry that is not as it should be."""
+    return [f"{key} is {found[key]!r} and not {value!r}" for key, value in wanted.items() if found[key] != value]
+
+
+def wrong_output(output: Output, log: Sequence[Seen], uid: str, end: End, *, redone: bool) -> list[str]:
+    """What is missing, out of order, or done again without need. `redone`: work may have been lost with its worker.
+
+    Each epoch begins where the checkpoint was that its claim found, and goes on item by item.
+    """
+    items = [item for item, _ in output]
+    if not redone:
+        return [] if items == end.written else [f"the output is {output}"]
+    wrong = [] if sorted(set(items)) == end.written else [f"the output is {output}"]
+    begins = {epoch_of(body): following(body) for body in reversed(versions(log, uid)) if epoch_of(body)}
+    for epoch, group in groupby(output, key=lambda line: line[1]):
+        some = [item for item, _ in group]
+        if some != list(range(some[0], some[0] + len(some))) or some[0] != begins.get(epoch):
+            wrong.append(f"epoch {epoch} began at {begins.get(epoch)} and wrote {some}")
+    return wrong
+
+
+def following(body: Body) -> int:
+    """The item that a checkpoint says is next."""
+    data = body["status"]["checkpoint"].get("data")
+    return int(json.loads(data)["state"]["next"]) if data else 0
+
+
+_OWN_WRITES: Final = {("patch", "longtasks", "status"), ("create", "events", ""), ("create", "rolebindings", "")}
+
+
+def foreign_writes(writes: Iterable[Request], task: str, uid: str) -> list[str]:
+    """Writes of the operator into what is not its task's."""
+    prefix = f"{task}-{uid[:8]}-"
+    return [
+        f"a write into what is not its own: {request}"
+        for request in writes
+        if not (
+            (request.verb, request.resource, request.subresource) in _OWN_WRITES
+            or (request.verb, request.resource) == ("create", "jobs")
+            or (request.resource in {"jobs", "pods"} and request.name.startswith(prefix))
+        )
+    ]
