@@ -97,7 +97,7 @@ def _goal_rows(part: PartResult) -> Iterator[list[str]]:
     for comparison in part.comparisons:
         verdict = judge(part, comparison)
         unit = Unit.RATIO if comparison.judged in RATIOS else unit_of(part, comparison.measure)
-        limit = "" if comparison.limit is None else f"≤ {amount(comparison.limit, unit)}"
+        limit = "" if comparison.limit is None else f"≤ {amount(comparison.limit, unit)}{_times(unit)}"
         yield [part.title, comparison.title, limit, measured(verdict, unit), counted(verdict), word(verdict)]
 
 
@@ -115,7 +115,7 @@ def measured(verdict: Verdict, unit: Unit) -> str:
     if math.isnan(verdict.value):
         return ""
     spread = "" if math.isnan(verdict.low) else f" ({amount(verdict.low, unit)} to {amount(verdict.high, unit)})"
-    return amount(verdict.value, unit) + spread
+    return amount(verdict.value, unit) + spread + _times(unit)
 
 
 def counted(verdict: Verdict) -> str:
@@ -130,13 +130,17 @@ def amount(value: float, unit: Unit) -> str:
     """A number with its unit, in about three digits."""
     match unit:
         case Unit.RATIO:
-            return f"{value:.2f} times"
+            return f"{value:.2f}"
         case Unit.BYTES:
             return _scaled(value, ((1e6, "MB"), (1e3, "kB"), (1, "B")))
         case Unit.SECONDS:
             return _scaled(value, ((1, "s"), (1e-3, "ms"), (1e-6, "µs")))
         case Unit.COUNT:
             return f"{value:g}"
+
+
+def _times(unit: Unit) -> str:
+    return " times" if unit is Unit.RATIO else ""
 
 
 def unit_of(part: PartResult, measure: str) -> Unit:

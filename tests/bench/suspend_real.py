@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Final
 
 from tests.bench.contenders import RESUME, SUSPEND, Contender, LongTask, RawJob, Step, Times
 from tests.bench.observe import LateError, Observer
+from tests.bench.real import flags, namespace_with_operator
 from tests.bench.results import Comparison, Judged, Measured, Part, Series, Settings, Unit
-from tests.e2e.support.client import Api, Body, kubeconfig_path, wait_for
+from tests.e2e.support.client import wait_for
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
+
+    from tests.e2e.support.client import Api, Body
 
 PAIRS: Final = 220
 QUICK_PAIRS: Final = 20
@@ -102,6 +105,7 @@ def measure(settings: Settings) -> Measured:
     resumes: list[Turn] = []
     failures = 0
     with arena(settings.luck("suspend")) as place:
+        found = flags(place.api)
         place.begin()
         place.turn()  # to warm up
         while len(suspends) < wanted:
@@ -120,7 +124,8 @@ def measure(settings: Settings) -> Measured:
                 if len(suspends) % 10 == 0:
                     settings.say(f"{len(suspends)} of {wanted} turns")
     return Measured(
-        series=(*_series("suspend", SUSPEND, suspends, failures), *_series("resume", RESUME, resumes, failures))
+        series=(*_series("suspend", SUSPEND, suspends, failures), *_series("resume", RESUME, resumes, failures)),
+        flags=found,
     )
 
 
@@ -156,19 +161,11 @@ def operators_share(turn: Turn, steps: tuple[Step, ...]) -> float:
 @contextlib.contextmanager
 def arena(luck: random.Random) -> Iterator[Arena]:
     """A namespace for the length of a `with` block. Raises RuntimeError where there is no cluster or no operator."""
-    api = Api.from_kubeconfig(kubeconfig_path())
-    found = api.find("Deployment", "longtask-operator", "longtask-system")
-    if found is None or not found["status"].get("availableReplicas"):
-        raise RuntimeError("the operator is not installed in this cluster: make cluster image deploy")
-    namespace = f"bench-{uuid.uuid4().hex[:6]}"
-    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    try:
+    with namespace_with_operator() as (api, namespace):
         for body in furnishings():
             api.create(body, namespace)
         with Observer(api, namespace, ("LongTask", "Job", "Pod")) as observer:
             yield Arena(api, namespace, observer, luck)
-    finally:
-        api.delete("Namespace", namespace)
 
 
 def furnishings() -> list[Body]:
