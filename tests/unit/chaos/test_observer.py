@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.chaos.observer import World, between, differences, revision_of
+from tests.chaos.observer import Observer, World, between, differences, revision_of
+from tests.e2e.support.client import ApiError
 
 if TYPE_CHECKING:
-    from tests.e2e.support.client import Body
+    from tests.e2e.support.client import Api, Body
     from tests.e2e.support.watch import Seen
 
 
@@ -97,3 +98,50 @@ def test_what_was_lost_of_a_gap_shows_at_least_in_what_differs() -> None:
 
     assert short(found) == [(10, "a", True), (9, "b", False), (8, "c", False)]
     assert revision_of(found[1].body) == 9
+
+
+class Server:
+    """An API server with a past, whose watches end at once; `compacted`: before that, all is forgotten."""
+
+    server = ""
+
+    def __init__(self, past: Past, *, compacted: int = 0) -> None:
+        self.past, self.compacted = past, compacted
+        self.pool = self
+
+    def path(self, kind: str, *, namespace: str) -> str:
+        return f"/{namespace}/{kind}"
+
+    def request(self, _method: str, url: str, **options: object) -> Body:
+        if options:
+            raise OSError("no watches here")
+        revision = len(self.past.worlds) - 1
+        if "resourceVersion=" in url:
+            revision = int(url.partition("resourceVersion=")[2].partition("&")[0])
+        if revision < self.compacted:
+            raise ApiError(410, {"message": "the past is gone"})
+        return {"metadata": {"resourceVersion": str(revision)}, "items": list(self.past.worlds[revision].values())}
+
+
+def observed(past: Past, *, compacted: int = 0) -> Observer:
+    """What was observed of two writes and a removal that no watch has shown."""
+    server = Server(past.write("a"))
+    observer = Observer(cast("Api", server), "here")
+    observer.start()
+    past.write("a").elsewhere(5).write("b").remove("a")
+    server.compacted = compacted
+    observer.stop()
+    return observer
+
+
+def test_what_no_watch_has_shown_is_filled_in_from_the_past() -> None:
+    observer = observed(Past())
+
+    assert observer.missed == []
+    assert sorted(set(short(observer.log()))) == [(1, "a", False), (2, "a", False), (8, "b", False), (9, "a", True)]
+
+
+def test_a_gap_whose_past_is_gone_is_told() -> None:
+    observer = observed(Past(), compacted=9)
+
+    assert any("Pod: between 1 and 9: the past is gone" in words for words in observer.missed)
