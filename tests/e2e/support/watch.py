@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,7 @@ from tests.e2e.support.client import MERGE, Api, Body, wait_for
 
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Self
 
 KINDS: Final = ("LongTask", "Pod")
 MARK: Final = "tests.longtask.dev/mark"
@@ -26,12 +28,16 @@ MARK: Final = "tests.longtask.dev/mark"
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """One version of one object. `gone`: this is how it was when it was removed, in the write of that number."""
+    """One version of one object. `gone`: this is how it was when it was removed, in the write of that number.
+
+    `at`: when it arrived here, in seconds since 1970; for records, never for a verdict.
+    """
 
     revision: int
     kind: str
     gone: bool
     body: Body
+    at: float = 0.0
 
 
 @dataclass
@@ -40,15 +46,16 @@ class Observer:
 
     api: Api
     namespace: str
+    kinds: tuple[str, ...] = KINDS
     _seen: list[Seen] = field(default_factory=list)
     _trouble: list[str] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
     _answers: list[urllib3.BaseHTTPResponse] = field(default_factory=list)
     _leaving: bool = False
 
-    def __enter__(self) -> Observer:
+    def __enter__(self) -> Self:
         """Begin to watch; nothing that happens from now on is missed."""
-        for kind in KINDS:
+        for kind in self.kinds:
             listed = self.api.request("GET", self.api.path(kind, namespace=self.namespace))
             for body in listed["items"]:
                 self._note(kind, body, gone=False)
@@ -63,7 +70,7 @@ class Observer:
     ) -> None:
         """See the last of what has happened until now, and stop watching."""
         if error is None:
-            for name in KINDS:
+            for name in self.kinds:
                 self._catch_up(name)
         self._leaving = True
         for answer in self._answers:
@@ -103,7 +110,7 @@ class Observer:
 
     def _note(self, kind: str, body: Body, *, gone: bool) -> None:
         revision = int(body["metadata"]["resourceVersion"])
-        self._seen.append(Seen(revision=revision, kind=kind, gone=gone, body=body))
+        self._seen.append(Seen(revision=revision, kind=kind, gone=gone, body=body, at=time.time()))
 
     def _catch_up(self, kind: str) -> None:
         """Wait until a write that is made now, or the end of the last object, has come through the watch."""

@@ -1,0 +1,127 @@
+"""Whether the simulated kubelet, garbage collector, scheduler or API server could have made a recorded write.
+
+Each looks at one object as it was before and as it is now. They act on what they have seen, and none of what they wait
+for is ever taken back, so the world right before the write is enough to judge by. It must not know of the Job
+controller: controller.py does.
+
+An eviction is two writes, where the simulators have one step: the condition, and the deletion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tests.model import garbage, kubelet, storage
+from tests.model.garbage import Collect, Owners
+from tests.model.objects import SimJob, SimPod, SimProcess, SimTask
+from tests.model.recordings.worlds import is_made
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.model.recordings.worlds import Happened, Moment, Thing
+
+
+def kubelet_steps(pod: SimPod, exit_code: int | None, now: int) -> Iterator[tuple[str, SimPod | None]]:
+    """What the kubelet may do to a pod whose container ends with that code, if it ends."""
+    yield from _reports(pod, None, now)
+    yield from _reports(pod, _process(pod, None), now)
+    if exit_code is not None:
+        yield from _reports(pod, _process(pod, exit_code), now)
+    if kubelet.may_delete(pod):
+        kept = ", which its finalizer keeps" if pod.tracked else ""
+        yield f"last_delete{kept}", kubelet.last_delete(pod, now=now)
+
+
+def _reports(pod: SimPod, process: SimProcess | None, now: int) -> Iterator[tuple[str, SimPod]]:
+    for after in kubelet.report(pod, process, now=now):
+        if process is None:
+            yield "report_never_started", after
+        elif process.exit_code is None:
+            yield "report_running", after
+        else:
+            yield "report_end" if after.final else "report_exit", after
+
+
+def _process(pod: SimPod, exit_code: int | None) -> SimProcess:
+    return SimProcess(pod=pod.uid, task_uid=pod.task_uid, task_name="task", attempt=pod.attempt, exit_code=exit_code)
+
+
+def collector_steps(thing: Thing, moment: Moment, grace: int, now: int) -> Iterator[tuple[str, Thing | None]]:
+    """What the garbage collector may do to an object."""
+    if isinstance(thing, SimPod):
+        if garbage.collect_pod(thing, _owners(moment)) is Collect.DELETE:
+            gone = "" if thing.owner in moment.jobs else ", whose Job is gone"
+            yield f"collect_pod: DELETE{gone}", storage.delete_pod(thing, now=now, grace=grace)
+        return
+    if isinstance(thing, SimJob):
+        verdict = garbage.collect_job(thing, moment.pods.values(), _owners(moment))
+        what = "collect_job"
+    else:
+        verdict = garbage.collect_task(thing, moment.jobs.values())
+        what = "collect_task"
+    if verdict is Collect.DELETE_IN_FOREGROUND:
+        yield f"{what}: {verdict.name}", replace(thing, deleting=True)
+    elif verdict is not None:
+        yield f"{what}: {verdict.name}", None
+
+
+def _owners(moment: Moment) -> Owners:
+    things: tuple[SimTask | SimJob, ...] = (*moment.tasks.values(), *moment.jobs.values())
+    return Owners(present=[thing.uid for thing in things], leaving=[thing.uid for thing in things if thing.deleting])
+
+
+def scheduler_steps(pod: SimPod, node: str | None) -> Iterator[tuple[str, SimPod]]:
+    """A pod that nobody has asked to end gets a node, once."""
+    if pod.node is None and pod.asked is None:
+        yield "scheduled", replace(pod, node=node)
+
+
+def eviction_steps(pod: SimPod, grace: int, now: int) -> Iterator[tuple[str, SimPod | None]]:
+    """What an eviction does, by whomever: the condition, then the deletion."""
+    if not pod.disrupted:
+        marked = garbage.evict(pod, now=now, grace=grace)
+        if marked is not None:
+            yield "evict: condition", replace(pod, disrupted=marked.disrupted)
+    else:
+        yield "evict: deletion", garbage.evict(pod, now=now, grace=grace)
+
+
+def gone_node_steps(pod: SimPod, now: int) -> Iterator[tuple[str, SimPod | None]]:
+    """What becomes of a pod whose node is no more: it has failed, in a write of its own, and is deleted."""
+    if not pod.final:
+        failed = garbage.collect_from_gone_node(replace(pod, tracked=True), now=now)
+        if failed is not None:
+            yield "collect_from_gone_node: mark", replace(failed, tracked=pod.tracked, asked=pod.asked, grace=pod.grace)
+    else:
+        yield "collect_from_gone_node: deletion", garbage.collect_from_gone_node(pod, now=now)
+
+
+def deletion_steps(pod: SimPod, graces: set[int], now: int) -> Iterator[tuple[str, SimPod | None]]:
+    """What the API server makes of a request to delete a pod."""
+    for grace in sorted(graces):
+        at_once = "" if grace else ", by force"
+        yield f"delete_pod{at_once}", storage.delete_pod(pod, now=now, grace=grace)
+
+
+def matching(steps: Iterator[tuple[str, Thing | None]], happened: Happened) -> set[str]:
+    """The names of those of the steps that make what was recorded."""
+    return {name for name, after in steps if is_made(after, happened)}
+
+
+def to_do(moment: Moment, grace: int, now: int, *, frozen: Callable[[SimPod], bool]) -> list[str]:
+    """What collector and kubelet would still do when nobody writes any more. `frozen`: of a node that is silent."""
+    left: list[str] = []
+    things: tuple[Thing, ...] = (*moment.tasks.values(), *moment.jobs.values(), *moment.pods.values())
+    for thing in things:
+        steps = collector_steps(thing, moment, grace, now)
+        left += [f"garbage collector: {step} {thing.name}" for step, after in steps if after != thing]
+    for pod in moment.pods.values():
+        if pod.node is None or frozen(pod):
+            continue
+        # Whether a container goes on is its own affair; one that was never started is the kubelet's
+        waits = [pod] if pod.final or not pod.running else []
+        steps_of = (step for one in waits for step in kubelet_steps(one, None, now))
+        left += [f"kubelet: {step} {pod.name}" for step, after in steps_of if step != "report_running" and after != pod]
+    return left
