@@ -82,32 +82,30 @@ def _svg(pyplot: Any, figure: Any) -> bytes:  # noqa: ANN401  matplotlib is impo
 
 
 def _ratios(pyplot: Any, results: Results) -> Any:  # noqa: ANN401
-    """Every ratio with its spread, and its goal."""
+    """Every ratio that has a goal, with its spread."""
     found = [
         (comparison, judge(part, comparison))
         for part in results.parts
         for comparison in part.comparisons
-        if comparison.judged in {Judged.RATIO, Judged.GROWTH}
+        if comparison.limit is not None and comparison.judged in {Judged.RATIO, Judged.GROWTH}
     ]
     rows = [(comparison, verdict) for comparison, verdict in found if not verdict.trouble]
     if not rows:
         return None
     figure, axes = pyplot.subplots(figsize=(9, 0.8 + 0.34 * len(rows)), layout="constrained")
     for place, (comparison, verdict) in enumerate(rows):
-        colour = {True: COLOURS[0], False: COLOURS[1], None: GREY}[verdict.met]
-        mark = {True: "o", False: "X", None: "."}[verdict.met]
+        colour, mark = (COLOURS[0], "o") if verdict.met else (COLOURS[1], "X")
         if not math.isnan(verdict.low):
             axes.plot([verdict.low, verdict.high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
         axes.plot([verdict.value], [place], mark, color=colour, markersize=7)
-        if comparison.limit is not None:
-            axes.plot([comparison.limit], [place], "|", color=GREY, markersize=14, markeredgewidth=2)
+        axes.plot([comparison.limit], [place], "|", color=GREY, markersize=14, markeredgewidth=2)
     axes.axvline(1, color=GREY, linewidth=1)
     axes.set_yticks(range(len(rows)), [_label(comparison) for comparison, _ in rows])
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("{x:g}")
-    axes.set_xlabel("times, with spread (● goal met, ✖ missed, · no goal); | is the goal")
+    axes.set_xlabel("times, with spread (● goal met, ✖ missed); | is the goal")
     return figure
 
 
