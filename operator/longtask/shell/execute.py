@@ -33,6 +33,9 @@ class Executor:
         self._access_seen_for: dict[str, str] = {}
         """By namespace: UID of a task for which workers' access was there. While it lives, so does the namespace."""
 
+        self._shows_access: dict[str, str] = {}
+        """The same by UID of the task, so that nothing is kept of namespaces whose tasks are gone."""
+
         self._unanswered: dict[str, str] = {}
         """By UID of the task: name of the Job whose last write was not answered."""
 
@@ -52,6 +55,9 @@ class Executor:
     def forget(self, uid: str) -> None:
         """Keep nothing of a task that is gone."""
         self._unanswered.pop(uid, None)
+        namespace = self._shows_access.pop(uid, "")
+        if self._access_seen_for.get(namespace) == uid:
+            del self._access_seen_for[namespace]
 
     async def execute(self, task: ObservedTask, action: Action) -> Trouble | None:
         """Carry it out. The result is what the API server refused, in its own words; None: it is done."""
@@ -154,6 +160,7 @@ class Executor:
         if look or seen_for is None or self._cluster.tasks.get(seen_for) is None:
             await self._cluster.ensure_worker_access(task.namespace)
             self._access_seen_for[task.namespace] = task.uid
+            self._shows_access[task.uid] = task.namespace
 
     async def _look_at_namesake(self, task: ObservedTask, name: str) -> Trouble | None:
         """A Job of that name exists: ours, from a write whose answer was lost, or one that is left alone."""

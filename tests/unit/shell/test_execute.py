@@ -173,6 +173,16 @@ async def test_access_is_looked_at_again_when_the_task_it_was_seen_for_is_gone(m
     assert cluster.ensure_worker_access.await_count == 2
 
 
+async def test_nothing_is_kept_of_a_namespace_whose_tasks_are_gone(mocker: MockerFixture) -> None:
+    executor = Executor(a_cluster(mocker, TASK))
+    await executor.execute(TASK, CREATE)
+    assert (executor._access_seen_for, executor._shows_access) == ({TASK.namespace: UID}, {UID: TASK.namespace})
+
+    executor.forget(UID)
+
+    assert (executor._access_seen_for, executor._shows_access) == ({}, {})
+
+
 async def test_access_is_looked_at_again_for_every_further_attempt(mocker: MockerFixture) -> None:
     """What the last one failed of may be that somebody has removed it."""
     cluster = a_cluster(mocker, TASK)
