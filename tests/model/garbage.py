@@ -78,6 +78,17 @@ def collect_from_gone_node(pod: SimPod, *, now: int) -> SimPod | None:
     return delete_pod(failed, now=now, grace=0)
 
 
+def collect_unscheduled(pod: SimPod, *, now: int) -> SimPod | None:
+    """A pod that is to go and has no node, so that no kubelet ends it: it has failed, and not by a disruption.
+
+    gcUnscheduledTerminating in pkg/controller/podgc/gc_controller.go, every 20 s. So deleting a pod that waits for a
+    node uses a retry of its Job.
+    """
+    if pod.asked is None or pod.node is not None:
+        return pod
+    return delete_pod(pod if pod.final else replace(pod, phase=PodPhase.FAILED), now=now, grace=0)
+
+
 def evict(pod: SimPod, *, now: int, grace: int) -> SimPod | None:
     """A pod of a node that is not ready, drained or full: it is a disruption, and the pod is asked to end.
 

@@ -40,15 +40,21 @@ if TYPE_CHECKING:
 
 KINDS: Final = ("LongTask", "Job", "Pod")
 SIDE_BY_SIDE: Final = 5
+REST: Final = "until_rest"
+"""The one word of a script that the watch knows, not the stage. Every script ends with it."""
 OPERATOR: Final = ("Deployment", "longtask-operator", "longtask-system")
 
 
 class _Watch(Observer):
     """An observer that knows when the last write was."""
 
-    def quiet_for(self, seconds: float) -> bool:
-        """Whether nothing has been written for so long."""
-        return time.time() - max((seen.at for seen in list(self._seen)), default=0) >= seconds
+    def until_quiet(self) -> None:
+        """Wait until nothing has been written for a while."""
+        wait_for(
+            lambda: time.time() - max(seen.at for seen in list(self._seen)) >= QUIET,
+            timeout=60,
+            what=f"{self.namespace} to come to rest",
+        )
 
 
 def record(api: Api, name: str, scenario: Scenario, audit_log: Path) -> Recording:
@@ -64,9 +70,9 @@ def record(api: Api, name: str, scenario: Scenario, audit_log: Path) -> Recordin
     try:
         stage.open()
         with _Watch(api, namespace, kinds=KINDS) as watch:
-            for word in scenario.words:
-                getattr(stage, word)()
-            wait_for(lambda: watch.quiet_for(QUIET), timeout=60, what=f"{name} to come to rest")
+            for word in (*scenario.words, REST):
+                act = watch.until_quiet if word == REST else getattr(stage, word)
+                act()
         return _recording(name, scenario, stage, watch.log(), Audit.read(audit_log, namespace))
     finally:
         stage.close()

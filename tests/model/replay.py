@@ -31,7 +31,7 @@ JOB_CONTROLLER: Final = "job-controller"
 POD_COLLECTOR: Final = "pod-garbage-collector"
 COLLECTOR: Final = "generic-garbage-collector"
 EVICTORS: Final = frozenset({"taint-eviction-controller", "node-controller"})
-REST: Final = 4.0
+REST: Final = 3.5
 """Seconds without a write after which the simulators must have nothing to do. Controllers gather for one second."""
 
 
@@ -134,7 +134,7 @@ class Replay:
 
     def _by_pod_collector(self, happened: Happened) -> set[str]:
         pod = happened.before.pods.get(happened.name)
-        return actors.matching(actors.gone_node_steps(pod, happened.now), happened) if pod else set()
+        return actors.matching(actors.pod_collector_steps(pod, happened.now), happened) if pod else set()
 
     def _by_user(self, happened: Happened) -> set[str]:
         """Anything may be wished for; what becomes of a pod that is to go is for the API server."""

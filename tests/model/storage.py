@@ -18,15 +18,20 @@ def delete_pod(pod: SimPod, *, now: int, grace: int) -> SimPod | None:
     """Delete with a grace period, in seconds; 0 is at once. A pod that is not scheduled or has ended goes at once.
 
     CheckGracefulDelete in pkg/registry/core/pod/strategy.go, BeforeDelete in apiserver's registry/rest/delete.go: a
-    second deletion can only shorten the first.
+    second deletion can only shorten the first, which goes on counting from when it was asked for.
     """
-    if pod.node is None or pod.final:
-        grace = 0
-    if pod.asked is not None and grace and now + grace >= pod.asked + pod.grace:
+    if pod.asked is None:
+        at_once = pod.node is None or pod.final
+        marked = replace(pod, asked=now, grace=0 if at_once else grace)
+    elif not pod.grace:
+        marked = pod
+    elif grace >= pod.grace:
         return pod
-    if grace == 0 and not pod.tracked:
-        return None
-    return replace(pod, asked=now, grace=grace)
+    elif grace and pod.asked + grace < now:
+        marked = replace(pod, asked=now - 1, grace=1)
+    else:
+        marked = replace(pod, asked=pod.asked if grace else now, grace=grace)
+    return marked if marked.grace or marked.tracked else None
 
 
 def drop_finalizer(pod: SimPod) -> SimPod | None:

@@ -4,7 +4,8 @@ Each looks at one object as it was before and as it is now. They act on what the
 for is ever taken back, so the world right before the write is enough to judge by. It must not know of the Job
 controller: controller.py does.
 
-An eviction is two writes, where the simulators have one step: the condition, and the deletion.
+An eviction is two writes, where the simulators have one step: the condition, and the deletion. So is what the pod
+collector does: the phase, and the deletion.
 """
 
 from __future__ import annotations
@@ -50,6 +51,9 @@ def _process(pod: SimPod, exit_code: int | None) -> SimProcess:
 
 def collector_steps(thing: Thing, moment: Moment, grace: int, now: int) -> Iterator[tuple[str, Thing | None]]:
     """What the garbage collector may do to an object."""
+    if isinstance(thing, SimPod) and thing.owner in moment.orphaning:
+        yield "the pod is left without its Job", replace(thing, owner=None)
+        return
     if isinstance(thing, SimPod):
         if garbage.collect_pod(thing, _owners(moment)) is Collect.DELETE:
             gone = "" if thing.owner in moment.jobs else ", whose Job is gone"
@@ -88,14 +92,16 @@ def eviction_steps(pod: SimPod, grace: int, now: int) -> Iterator[tuple[str, Sim
         yield "evict: deletion", garbage.evict(pod, now=now, grace=grace)
 
 
-def gone_node_steps(pod: SimPod, now: int) -> Iterator[tuple[str, SimPod | None]]:
-    """What becomes of a pod whose node is no more: it has failed, in a write of its own, and is deleted."""
-    if not pod.final:
-        failed = garbage.collect_from_gone_node(replace(pod, tracked=True), now=now)
-        if failed is not None:
-            yield "collect_from_gone_node: mark", replace(failed, tracked=pod.tracked, asked=pod.asked, grace=pod.grace)
-    else:
-        yield "collect_from_gone_node: deletion", garbage.collect_from_gone_node(pod, now=now)
+def pod_collector_steps(pod: SimPod, now: int) -> Iterator[tuple[str, SimPod | None]]:
+    """What the pod collector may do: mark as failed, in a write of its own, and delete."""
+    collect = garbage.collect_unscheduled if pod.node is None else garbage.collect_from_gone_node
+    if pod.final:
+        yield f"{collect.__name__}: deletion", collect(pod, now=now)
+        return
+    failed = collect(replace(pod, tracked=True), now=now)
+    if failed is not None:
+        marked = replace(failed, tracked=pod.tracked, asked=pod.asked, grace=pod.grace)
+        yield f"{collect.__name__}: mark", marked
 
 
 def deletion_steps(pod: SimPod, graces: set[int], now: int) -> Iterator[tuple[str, SimPod | None]]:
@@ -118,8 +124,8 @@ def to_do(moment: Moment, grace: int, now: int, *, frozen: Callable[[SimPod], bo
         steps = collector_steps(thing, moment, grace, now)
         left += [f"garbage collector: {step} {thing.name}" for step, after in steps if after != thing]
     for pod in moment.pods.values():
-        if pod.node is None or frozen(pod):
-            continue
+        if pod.node is None or frozen(pod) or (pod.asked is not None and not pod.grace):
+            continue  # the last of them: the kubelet has done all it can
         # Whether a container goes on is its own affair; one that was never started is the kubelet's
         waits = [pod] if pod.final or not pod.running else []
         steps_of = (step for one in waits for step in kubelet_steps(one, None, now))

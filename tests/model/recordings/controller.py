@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from longtask.core.observed import PodPhase
 from tests.model import job_controller, storage
 from tests.model.job_controller import CreatePod, DeletePod, DropFinalizer, UpdateStatus, Write
 from tests.model.objects import JobCondition, SimJob, SimPod
@@ -113,7 +114,7 @@ class Controller:
 
     def _pauses(self, view: Moment, now: int) -> list[bool]:
         """Whether it may be pausing after a failure; both, where clocks can't tell. getRemainingTime."""
-        fresh = {p.name: p.ended or now for p in view.pods.values() if p.tracked and p.final and p.exit_code != 0}
+        fresh = {pod.name: _ended(pod) for pod in view.pods.values() if pod.tracked and pod.phase is PodPhase.FAILED}
         failures = {**self.freed, **fresh}
         if not failures:
             return [False]
@@ -123,8 +124,8 @@ class Controller:
 
     def _note_freed(self, happened: Happened) -> None:
         pod = happened.before.pods.get(happened.name)
-        if pod is not None and pod.tracked and pod.final and pod.exit_code != 0:
-            self.freed[pod.name] = pod.ended if pod.ended is not None else happened.now
+        if pod is not None and pod.tracked and pod.phase is PodPhase.FAILED:
+            self.freed[pod.name] = _ended(pod)
 
     # --- steps
 
@@ -187,6 +188,11 @@ class Controller:
             return _is_new_pod(happened, write.job)
         name, thing = effect
         return name == happened.name and is_made(thing, happened)
+
+
+def _ended(pod: SimPod) -> int:
+    """When a pod failed: at the end of its container, or when it was asked to go, or nobody knows. getFinishedTime."""
+    return pod.ended if pod.ended is not None else pod.asked if pod.asked is not None else 0
 
 
 def _of(moment: Moment) -> tuple[SimPod, ...]:

@@ -1,7 +1,8 @@
 """What is recorded: for each scenario a worker's program and the words of its script, see stage.py.
 
 Everything that a LongTask's Job can go through without the operator. A scenario ends when its script is over and
-nothing has been written for a while, so that the end of a recording is a point of rest.
+nothing has been written for a while, so that the end of a recording is a point of rest. So is the time in which a pod
+takes longer to stop than that: there a recording shows what must wait for it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ class Scenario:
         return tuple(self.script.split())
 
 
+SLOW: Final = 6.0
+"""Seconds to stop, more than the cluster is ever quiet for when something is under way."""
 NOWHERE: Final = Program(pod={"nodeSelector": {"tests.longtask.dev/nowhere": "true"}})
 NO_IMAGE: Final = Program(image="longtask.dev/there-is-none:1")
 STUBBORN: Final = Program(on_term="")
@@ -70,7 +73,9 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "suspend_0": Scenario(program=_stops_with(0), script="create until_running suspend until_no_pod until_suspended"),
     "suspend_3": Scenario(program=_stops_with(3), script="create until_running suspend until_no_pod until_suspended"),
     "suspend_78": Scenario(
-        program=_stops_with(78, slow=2), script="create until_running suspend until_suspended until_no_pod"
+        program=_stops_with(78),
+        script="create until_running hold_pod suspend until_suspended until_failure_target until_rest let_pod_go"
+        " until_no_pod",
     ),
     "suspend_killed": Scenario(
         program=STUBBORN, grace=2, script="create until_running suspend until_suspended until_no_pod"
@@ -83,11 +88,16 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         program=_stops_with(75, slow=1), script="create until_running suspend resume until_second_life"
     ),
     "resume_while_stopping": Scenario(
-        program=_stops_with(75, slow=2),
+        program=_stops_with(75, slow=SLOW),
         script="create until_running suspend until_stopping resume until_no_pod until_running",
     ),
     "resume_while_78_is_stopping": Scenario(
-        program=_stops_with(78, slow=2), script="create until_running suspend until_stopping resume until_finished"
+        program=_stops_with(78, slow=SLOW),
+        script="create until_running hold_pod suspend until_stopping resume until_finished let_pod_go until_no_pod",
+    ),
+    "resume_while_78_may_be_missed": Scenario(
+        program=_stops_with(78, slow=2),
+        script="create until_running suspend until_stopping resume until_second_life_or_end",
     ),
     "resume_while_3_is_stopping": Scenario(
         program=_stops_with(3, slow=2),
@@ -98,7 +108,8 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     ),
     # its pod is taken away
     "delete_pod": Scenario(
-        program=_stops_with(75), script="create until_running delete_pod until_second_life suspend until_no_pod"
+        program=_stops_with(75, slow=SLOW),
+        script="create until_running delete_pod until_second_life suspend until_no_pod",
     ),
     "delete_pod_that_fails": Scenario(
         program=_stops_with(3),
@@ -115,7 +126,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         program=STUBBORN, grace=2, backoff_limit=0, script="create until_running delete_pod until_finished"
     ),
     "suspend_while_pod_is_deleted": Scenario(
-        program=_stops_with(75, slow=2),
+        program=_stops_with(75, slow=SLOW),
         script="create until_running delete_pod until_stopping suspend until_suspended until_no_pod",
     ),
     "force_delete_pod": Scenario(
@@ -139,6 +150,9 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         program=_stops_with(78),
         backoff_limit=0,
         script="create until_running evict_pod until_second_life suspend until_no_pod",
+    ),
+    "evict_unscheduled_pod": Scenario(
+        program=NOWHERE, script="create until_pod evict_pod until_second_life suspend until_no_pod"
     ),
     "delete_pod_that_is_stopping": Scenario(
         program=STUBBORN, script="create until_running suspend until_stopping delete_pod delete_pod_soon until_no_pod"
@@ -178,15 +192,15 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         script="create until_running suspend until_no_pod delete_job_in_foreground until_gone"
     ),
     "delete_job_in_background_while_stopping": Scenario(
-        program=_stops_with(75, slow=2),
+        program=_stops_with(75, slow=SLOW),
         script="create until_running suspend until_stopping delete_job_in_background until_gone",
     ),
     "delete_job_in_foreground_while_stopping": Scenario(
-        program=_stops_with(75, slow=2),
+        program=_stops_with(75, slow=SLOW),
         script="create until_running suspend until_stopping delete_job_in_foreground until_gone",
     ),
     "delete_job_in_background_while_pod_is_deleted": Scenario(
-        program=_stops_with(3, slow=2),
+        program=_stops_with(3, slow=SLOW),
         script="create until_running delete_pod until_stopping delete_job_in_background until_gone",
     ),
     "delete_finished_job_in_background": Scenario(
@@ -203,7 +217,9 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         program=_ends_with(0), script="create until_finished delete_job_and_leave_pods until_released"
     ),
     "delete_task_in_background": Scenario(script="create until_running delete_task_in_background until_gone"),
-    "delete_task_in_foreground": Scenario(script="create until_running delete_task_in_foreground until_gone"),
+    "delete_task_in_foreground": Scenario(
+        program=_stops_with(75, slow=SLOW), script="create until_running delete_task_in_foreground until_gone"
+    ),
     "delete_task_of_suspended_job_in_foreground": Scenario(
         script="create_suspended until_suspended delete_task_in_foreground until_gone"
     ),

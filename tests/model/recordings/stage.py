@@ -1,7 +1,7 @@
 """Where a recording is made: a namespace with one task that no operator looks after, and its Job.
 
-The Job is what the operator would create for that task. Every word of a scenario's script is a method here: either
-something that a user does, noted with the version that it made, or `until_...`, which waits and writes nothing.
+The Job is what the operator would create for that task. Every word of a scenario's script is a method here,
+which notes the version that it made, or one of those of lookout.py, which wait.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from longtask.core.job import job_manifest
 from tests.cluster import api as cluster_api
-from tests.e2e.support.client import MERGE, Api, ApiError, Body, wait_for
+from tests.e2e.support.client import JSON_PATCH, MERGE, STRATEGIC, Body, wait_for
 from tests.e2e.support.furniture import IMAGE
+from tests.model.recordings.lookout import PATIENCE, Lookout, uid_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PATIENCE: Final = 120.0
+HOLD: Final = "tests.longtask.dev/hold"
 QUIET: Final = 4.0
 """Seconds without a write after which nothing is under way: controllers gather what they see for one second."""
 
@@ -48,20 +49,15 @@ class Program:
 
 
 @dataclass
-class Stage:
+class Stage(Lookout):
     """One scenario under way. `actions`: what the user did, as (seconds since 1970, words, revision or None)."""
 
-    api: Api
-    namespace: str
     program: Program
     backoff_limit: int
     grace: int
     actions: list[tuple[float, str, int | None]] = field(default_factory=list)
     undo: ExitStack = field(default_factory=ExitStack)
     task: Body = field(default_factory=dict)
-    job: str = ""
-    known: set[str] = field(default_factory=set)
-    """UIDs of the pods that were there when the user last did something."""
 
     def open(self) -> None:
         """Make the namespace and the task."""
@@ -134,6 +130,19 @@ class Stage:
         """Give it a second."""
         self._delete("Pod", self.newest_pod()["metadata"]["name"], gracePeriodSeconds=1)
 
+    def hold_pod(self) -> None:
+        """Keep the object of the pod, with a finalizer of ours: so that everybody sees how it ended."""
+        name, patch = (
+            self.newest_pod()["metadata"]["name"],
+            [{"op": "add", "path": "/metadata/finalizers/-", "value": HOLD}],
+        )
+        self._note("hold the pod", lambda: self.api.patch("Pod", name, self.namespace, patch, how=JSON_PATCH))
+
+    def let_pod_go(self) -> None:
+        """Take all finalizers off it."""
+        name, patch = self.newest_pod()["metadata"]["name"], {"metadata": {"finalizers": None}}
+        self._note("let the pod go", lambda: self.api.patch("Pod", name, self.namespace, patch, how=MERGE))
+
     def evict_pod(self) -> None:
         """What a drain does: the pod gets the condition `DisruptionTarget` and is deleted."""
         name = self.newest_pod()["metadata"]["name"]
@@ -146,10 +155,9 @@ class Stage:
         name = self.newest_pod()["metadata"]["name"]
         condition = {"type": "DisruptionTarget", "status": "True", "reason": "NodeLost"}
         patch: Body = {"status": {"phase": "Failed", "conditions": [condition]}}
-        how = "application/strategic-merge-patch+json"
         self._note(
             "mark the pod as failed with its node",
-            lambda: self.api.patch("Pod", name, self.namespace, patch, subresource="status", how=how),
+            lambda: self.api.patch("Pod", name, self.namespace, patch, subresource="status", how=STRATEGIC),
         )
 
     def lose_node(self) -> None:
@@ -185,102 +193,8 @@ class Stage:
         self._note(f"delete the {kind} {words}", lambda: self.api.request("DELETE", path, body))
 
     def _note(self, words: str, act: Callable[[], Body]) -> None:
-        self.known = {_uid(pod) for pod in self.pods()}
+        self.known = {uid_of(pod) for pod in self.pods()}
         began = time.time()
         answer = act()
         version = (answer.get("metadata") or {}).get("resourceVersion")
         self.actions.append((began, words, int(version) if version else None))
-
-    # --- what is waited for
-
-    def pods(self) -> list[Body]:
-        """The pods that there are, oldest first."""
-        found = self.api.list_all("Pod", self.namespace)
-        return sorted(found, key=lambda pod: int(pod["metadata"]["resourceVersion"]))
-
-    def newest_pod(self) -> Body:
-        """The pod that was created last."""
-        return max(self.pods(), key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
-
-    def until_pod(self) -> None:
-        """A pod that has not been told to go."""
-        self._until("a pod", lambda: any(not _stopping(pod) for pod in self.pods()))
-
-    def until_running(self) -> None:
-        """A pod whose container runs, that has not been told to go."""
-        self._until("a running pod", lambda: any(_runs(pod) and not _stopping(pod) for pod in self.pods()))
-
-    def until_stopping(self) -> None:
-        """A pod that has been told to go and has not ended."""
-        self._until("a stopping pod", lambda: any(_stopping(pod) for pod in self.pods()))
-
-    def until_failed_pod(self) -> None:
-        """A pod that has failed."""
-        self._until("a failed pod", lambda: any(pod["status"].get("phase") == "Failed" for pod in self.pods()))
-
-    def until_second_pod(self) -> None:
-        """A pod that replaces a failed one."""
-        self._until("a second pod", lambda: len(self.pods()) > 1)
-
-    def until_second_life(self) -> None:
-        """A pod that was not there when the user last did something, and has not been told to go."""
-        known = self.known
-        self._until("another pod", lambda: any(not _stopping(pod) for pod in self.pods() if _uid(pod) not in known))
-
-    def until_bound(self) -> None:
-        """A pod that has a node."""
-        self._until("a pod with a node", lambda: any(pod["spec"].get("nodeName") for pod in self.pods()))
-
-    def until_no_pod(self) -> None:
-        """No pod any more."""
-        self._until("no pod", lambda: not self.pods())
-
-    def until_suspended(self) -> None:
-        """The Job controller says that the Job is suspended."""
-        self._until("Suspended", lambda: self._says("Suspended"))
-
-    def until_finished(self) -> None:
-        """The Job is complete or has failed."""
-        self._until("the end of the Job", lambda: self._says("Complete") or self._says("Failed"))
-
-    def until_failure_target(self) -> None:
-        """The Job is about to fail, or has."""
-        self._until("FailureTarget", lambda: self._says("FailureTarget"))
-
-    def until_gone(self) -> None:
-        """Neither Job nor pods."""
-        self._until("nothing left", lambda: not self.pods() and not self.api.list_all("Job", self.namespace))
-
-    def until_released(self) -> None:
-        """No Job, and no pod with a finalizer."""
-        self._until(
-            "pods without finalizers",
-            lambda: (
-                not self.api.list_all("Job", self.namespace)
-                and not any(pod["metadata"].get("finalizers") for pod in self.pods())
-            ),
-        )
-
-    def _says(self, kind: str) -> bool:
-        job = self.api.find("Job", self.job, self.namespace) or {}
-        conditions: list[dict[str, Any]] = job.get("status", {}).get("conditions") or []
-        return any(condition["type"] == kind and condition["status"] == "True" for condition in conditions)
-
-    def _until(self, what: str, condition: Callable[[], bool]) -> None:
-        try:
-            wait_for(condition, timeout=PATIENCE, what=what, every=0.05)
-        except ApiError as error:
-            raise AssertionError(f"{self.namespace}: waiting for {what}: {error}") from error
-
-
-def _uid(pod: Body) -> str:
-    uid: str = pod["metadata"]["uid"]
-    return uid
-
-
-def _stopping(pod: Body) -> bool:
-    return "deletionTimestamp" in pod["metadata"]
-
-
-def _runs(pod: Body) -> bool:
-    return any("running" in status["state"] for status in pod["status"].get("containerStatuses", []))

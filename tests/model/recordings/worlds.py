@@ -34,6 +34,8 @@ class Moment:
     tasks: Mapping[str, SimTask] = field(default_factory=dict)
     jobs: Mapping[str, SimJob] = field(default_factory=dict)
     pods: Mapping[str, SimPod] = field(default_factory=dict)
+    orphaning: frozenset[str] = frozenset()
+    """Jobs whose pods are to stay: they have the finalizer `orphan`."""
 
     def after(self, line: Line) -> Moment:
         """The cluster after that write as well."""
@@ -42,7 +44,8 @@ class Moment:
         plural = {"LongTask": "tasks", "Job": "jobs", "Pod": "pods"}[line.kind]
         others = {key: old for key, old in getattr(self, plural).items() if key != name}
         now = others if thing is None else {**others, name: thing}
-        return replace(self, **{plural: now})
+        orphaning = self.orphaning | {name} if "orphan" in line.body.get("finalizers", []) else self.orphaning
+        return replace(self, **{plural: now}, orphaning=orphaning)
 
     def get(self, name: str) -> Thing | None:
         """An object by its name; None if there is none of that name."""

@@ -118,9 +118,9 @@ def writer(before: Seen | None, seen: Seen, audit: Audit) -> str:
     found = audit.last(
         seen,
         lambda request: (
-            request.verb in {"patch", "update"}
-            and request.subresource == part
-            and manager in {UNKNOWN, request.program}
+            manager in {UNKNOWN, request.program}
+            and request.subresource in (part, "eviction")  # that marks the pod before it deletes it
+            and (request.verb in {"patch", "update"} or request.deletes)
         ),
     )
     return manager if found == UNKNOWN else found
