@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tests.chaos.observer import Observer
+    from tests.chaos.script import Verb
 
 T = TypeVar("T")
 
 PATIENCE: Final = 120.0  # seconds for which a user tries again
+CHANCE: Final = 15.0  # seconds for which a fault waits for somebody whom it can hit
 AGAIN: Final = 0.5  # seconds between two tries
+NOBODY: Final = "nobody was there"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +74,7 @@ class Hands:
     deeds: list[Deed] = field(default_factory=list)
     _runtime: threading.Lock = field(default_factory=threading.Lock)
     """Containers can be reached only while their containerd is there."""
-    _operators: list[Body] = field(default_factory=list)
+    _last_operators: list[Body] = field(default_factory=list)
 
     def play(self, script: Script) -> None:
         """Carry all of it out, and return when the last act has ended."""
@@ -85,9 +88,9 @@ class Hands:
         for track in tracks:
             track.result()
 
-    def killed(self) -> frozenset[str]:
-        """UIDs of the pods whose workers were killed."""
-        return frozenset(deed.pod for deed in self.deeds if deed.pod and deed.act.verb == "kill")
+    def hit(self, verb: Verb) -> frozenset[str]:
+        """UIDs of the pods to which that was done."""
+        return frozenset(deed.pod for deed in self.deeds if deed.pod and deed.act.verb == verb)
 
     def _in_turn(
         self, acts: Iterable[Act], do: Callable[[Act], tuple[str, str]], begun: float, *, calm: bool = False
@@ -120,32 +123,38 @@ class Hands:
     # --- Strikes: what they do to containers ---
 
     def _strike(self, act: Act) -> tuple[str, str]:
-        pod, container = self._operator() if act.target == OPERATOR else self._worker(act.target)
-        if pod is None:
-            return "nobody was at work", ""
+        """Hit whoever is at work; where nobody is, somebody may be in a moment."""
+        deadline = time.monotonic() + CHANCE
+        while (pod := self._hit(act)) is None:
+            if time.monotonic() > deadline:
+                return NOBODY, ""
+            pause(AGAIN)
         name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
         if act.verb == "freeze":
-            self._signal(uid, container, "STOP")
             pause(act.seconds)
             with contextlib.suppress(ClusterError):  # somebody has ended it meanwhile
-                self._signal(uid, container, "CONT")
-        else:
-            self._signal(uid, container, "KILL")
-            if act.target == OPERATOR:  # without its pod, the next one starts at once and not after a back-off
-                persist(lambda: self.api.delete("Pod", name, NAMESPACE, grace_seconds=0))
+                self._signal(uid, act, "CONT")
+        elif act.target == OPERATOR:  # without its pod, the next one starts at once and not after a back-off
+            persist(lambda: self.api.delete("Pod", name, NAMESPACE, grace_seconds=0))
         return name, uid
 
-    def _signal(self, pod: str, container: str, signal: str) -> None:
+    def _hit(self, act: Act) -> Body | None:
+        """Send the signal to the first that gets it; returns its pod."""
+        for pod in self._operators() if act.target == OPERATOR else filter(is_at_work, self._active(act.target)):
+            with contextlib.suppress(ClusterError):
+                self._signal(pod["metadata"]["uid"], act, "KILL" if act.verb == "kill" else "STOP")
+                return pod
+        return None
+
+    def _signal(self, pod: str, act: Act, signal: str) -> None:
         with self._runtime:
-            self.parts.kill_container(pod, container, signal)
+            self.parts.kill_container(pod, OPERATOR if act.target == OPERATOR else "worker", signal)
 
-    def _operator(self) -> tuple[Body | None, str]:
+    def _operators(self) -> list[Body]:
+        """The operator's pods; while nobody can be asked, those of the last time."""
         with contextlib.suppress(ApiError, UnavailableError):
-            self._operators = operator_pods(self.api, NAMESPACE)
-        return next(iter(self._operators), None), OPERATOR
-
-    def _worker(self, task: str) -> tuple[Body | None, str]:
-        return next((pod for pod in self._active(task) if is_at_work(pod)), None), "worker"
+            self._last_operators = operator_pods(self.api, NAMESPACE)
+        return self._last_operators
 
     # --- Wishes: what users and administrators ask for ---
 
@@ -155,7 +164,7 @@ class Hands:
             return "", ""
         pod = next(iter(self._active(act.target)), None)
         if pod is None:
-            return "there was no pod", ""
+            return NOBODY, ""
         name = pod["metadata"]["name"]
         if act.verb == "delete":
             persist(lambda: self.api.delete("Pod", name, self.namespace))

@@ -9,8 +9,10 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tests.chaos.endings import container_end
+from tests.chaos.hands import NOBODY
 from tests.chaos.script import FAULTS, OPERATOR
-from tests.chaos.verdicts import checkpoint_of, container_end, place
+from tests.chaos.verdicts import checkpoint_of, place
 from tests.e2e.support.watch_verdicts import TASK_UID, suspensions
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 def figures(record: Record) -> dict[str, Any]:
     """The figures of a run; seconds and counts."""
-    done = [deed for deed in record.deeds if not deed.words.startswith(("in vain", "nobody", "there was no"))]
+    done = [deed for deed in record.deeds if not deed.words.startswith(("in vain", NOBODY))]
     costs = [cost for task in record.tasks for cost in task.interruptions]
     tasks = {task.work.name for task in record.tasks}
     return {

@@ -120,7 +120,7 @@ class Size:
 GENTLE: Final = Size(
     tasks=6,
     seconds=60,
-    batches=(60, 180),
+    batches=(80, 240),
     outages=5,
     outage=(2, 4),
     calm=(5, 8),
@@ -133,7 +133,7 @@ GENTLE: Final = Size(
 HARD: Final = Size(
     tasks=20,
     seconds=360,
-    batches=(200, 700),
+    batches=(400, 1100),
     outages=15,
     outage=(3, 12),
     calm=(7, 12),
@@ -199,7 +199,7 @@ def _wishes(luck: random.Random, names: Sequence[str], size: Size) -> Iterator[A
             verb = "Suspend" if wanted[name] == "Run" else "Run"
             wanted[name] = verb
         yield Act(at=at, verb=verb, target=name)
-        if verb == "Suspend" and luck.random() < 0.4:
+        if verb == "Suspend" and luck.random() < 0.5:
             wanted[name] = "Run"
             yield Act(at=round(at + luck.uniform(0.1, 4), 1), verb="Run", target=name)
 

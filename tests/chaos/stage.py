@@ -16,9 +16,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tests.chaos.endings import Counts, counts, ending, versions_of_pods, wanted_on
 from tests.chaos.hands import Deed, Hands, persist
 from tests.chaos.observer import Observer
-from tests.chaos.verdicts import Interruption, ending, interruptions, state_of, versions_of_pods
+from tests.chaos.verdicts import Interruption, interruptions, state_of
 from tests.e2e.support.client import ApiError, Body, UnavailableError, wait_for
 from tests.e2e.support.furniture import furnishings
 from tests.e2e.support.outage import await_health
@@ -54,11 +55,11 @@ print(json.dumps({home.name: task(home) for home in pathlib.Path("/data").iterdi
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """How a pod ended, in a word of `verdicts.ending`. `struck`: its worker was killed."""
+    """How a pod ended, in a word of `verdicts.ending`, and whether that counts as a failure."""
 
     name: str
     how: str
-    struck: bool
+    counts: Counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,10 +118,9 @@ class Stage:
         self._finish(hands)
         persist(observer.stop)
         log = observer.log()
-        killed = hands.killed()
         written = json.loads(self.lab.in_reader("python3", "-c", READ))
         works = self.script.works
-        tasks = [look(work, log, uids[work.name], killed, written.get(work.name, {})) for work in works]
+        tasks = [look(work, log, uids[work.name], hands, written.get(work.name, {})) for work in works]
         return Record(
             script=self.script,
             deeds=sorted(hands.deeds, key=lambda deed: deed.begun),
@@ -154,25 +154,27 @@ class Stage:
     def _await(self, what: str, seconds: float, condition: Callable[[Body], bool]) -> None:
         """Wait until it holds for every task; what does not come about is noted down, for there is more to see."""
 
-        def look() -> bool:
+        def all_of_them() -> bool:
             try:
                 return all(map(condition, self.lab.api.list_all("LongTask", self.lab.namespace)))
             except (ApiError, UnavailableError):
                 return False
 
         try:
-            wait_for(look, timeout=seconds, every=1, what=what)
+            wait_for(all_of_them, timeout=seconds, every=1, what=what)
         except AssertionError as error:
             self.trouble.append(str(error))
 
 
-def look(work: Work, log: list[Seen], uid: str, killed: frozenset[str], written: Body) -> TaskRecord:
+def look(work: Work, log: list[Seen], uid: str, hands: Hands, written: Body) -> TaskRecord:
     """Put together what was seen of one task; `written`: what the reader found of it. Without what is expected."""
     seen = versions(log, uid)
-    pods = {
-        pod: Ending(name=bodies[-1]["metadata"]["name"], how=ending(bodies, killed), struck=pod in killed)
-        for pod, bodies in versions_of_pods(log, uid).items()
-    }
+    killed, deleted = hands.hit("kill"), hands.hit("delete")
+    pods = {}
+    for pod, bodies in versions_of_pods(log, uid).items():
+        how = ending(bodies, killed)
+        due = counts(how, deleted=pod in deleted, struck=pod in killed, wanted_on=wanted_on(log, uid, pod))
+        pods[pod] = Ending(name=bodies[-1]["metadata"]["name"], how=how, counts=due)
     return TaskRecord(
         work=work,
         versions=seen,

@@ -7,12 +7,11 @@ judged by an observer of its own, by a journal of the workers, and by what an un
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chaos import report, verdicts
+from tests.chaos import endings, report, verdicts
 from tests.e2e.support.checkpoints import steps_back
 from tests.e2e.support.watch_verdicts import false_suspensions, suspensions
 
@@ -34,7 +33,7 @@ def judge(record: Record, verdict: Callable[[TaskRecord], list[str]]) -> None:
         if task.work.name in wrong:
             lines += ["", f"the story of {task.work.name}:"]
             lines += report.story(record.log, task.versions[-1]["metadata"]["uid"])
-            lines += [f"{pod.name}: {pod.how}" for pod in task.pods.values()]
+            lines += [f"{pod.name}: {pod.how}, uses a retry: {pod.counts}" for pod in task.pods.values()]
     pytest.fail("\n".join([*lines, "", "what was done:", *report.deeds(record)]), pytrace=False)
 
 
@@ -92,13 +91,11 @@ def test_no_task_said_complete_before_its_work_was_done_nor_anything_else_afterw
 
 
 def test_no_worker_failed_by_itself(record: Record) -> None:
-    judge(record, lambda task: verdicts.own_failures({pod.name: pod.how for pod in task.pods.values()}))
+    judge(record, lambda task: endings.own_failures({pod.name: pod.how for pod in task.pods.values()}))
 
 
 def test_retries_are_used_for_workers_that_a_fault_has_ended_and_for_nothing_else(record: Record) -> None:
     def verdict(task: TaskRecord) -> list[str]:
-        endings = Counter((pod.how, pod.struck) for pod in task.pods.values())
-        hows = [how for (how, _), count in endings.items() for _ in range(count)]
-        return verdicts.miscounted_retries(task.versions[-1], hows, endings["stopped", True])
+        return endings.miscounted_retries(task.versions[-1], [pod.counts for pod in task.pods.values()])
 
     judge(record, verdict)

@@ -1,30 +1,23 @@
 """What must hold of a task however much went wrong around it: pure functions from what was seen to what was wrong.
 
 Each returns sentences, none where all is well. What was seen are the versions of the task in the order of storage,
-the pods that it had, the journal of its workers, and its output. Suspensions and steps back are judged by
+the journal of its workers, and its output. Retries are judged by `endings.py`; suspensions and steps back by
 `watch_verdicts.py` and `checkpoints.py` of the end-to-end tests. It must not ask the cluster.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
-
-from tests.e2e.support.watch_verdicts import ENDED, TASK_UID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from tests.e2e.support.client import Body
-    from tests.e2e.support.watch import Seen
 
-SAVED: Final = 75
 FINAL: Final = frozenset({"Complete", "Terminated"})
-CUT: Final = frozenset({"StartError", "ContainerStatusUnknown"})
-"""Reasons for the end of a container whose start, or whose end, nobody was there to see: containerd or kubelet died."""
 
 
 # --- The checkpoint, by every version of the task ---
@@ -86,7 +79,7 @@ def revivals(versions: Iterable[Body]) -> list[str]:
 class Interruption:
     """The end of an epoch that did not do all the work, and what it cost.
 
-    `how` the last pod of it ended, the batch at which the next one `began`, and how many batches it had to do `again`.
+    `how` its pod ended, the batch at which the next one `began`, and how many of its batches had to be done `again`.
     """
 
     epoch: int
@@ -120,8 +113,7 @@ def interruptions(
     holders = {checkpoint_of(version).get("epoch"): checkpoint_of(version).get("holder", "") for version in versions}
     found = []
     for epoch, following in pairwise(sorted(starts)):
-        reached = max((batch + 1 for batch, of in journal if of <= epoch), default=0)
-        again = max(0, reached - starts[following])
+        again = sum(1 for batch, of in journal if of == epoch and batch >= starts[following])
         how = ends.get(holders[epoch], "unseen")
         found.append(Interruption(epoch=epoch, how=how, began=starts[following], again=again))
     return found
@@ -130,55 +122,10 @@ def interruptions(
 def needless_repeats(found: Iterable[Interruption]) -> list[str]:
     """Work that was done again although its worker had said goodbye, which it may only do after saving all of it."""
     return [
-        f"{cost.again} batches before batch {cost.began + cost.again} again, after epoch {cost.epoch} had saved"
+        f"{cost.again} batches from batch {cost.began} on again, after epoch {cost.epoch} had saved"
         for cost in found
         if cost.how == "saved" and cost.again
     ]
-
-
-# --- Retries, by how pods ended ---
-
-
-def ending(versions: Sequence[Body], killed: Iterable[str] = ()) -> str:
-    """How a pod ended, in a word, by its versions; `killed`: UIDs of pods whose workers were killed.
-
-    `done`, `saved`; `disrupted` (evicted, or its node was lost); `stopped` when somebody had deleted it before it
-    ended; `killed` by a fault; `cut` when a dying containerd or kubelet lost it; otherwise it has `failed` by itself.
-    """
-    final = [version for version in versions if version["status"].get("phase") in ENDED]
-    body = final[0] if final else versions[-1]
-    told, code, reason = "deletionTimestamp" in body["metadata"], *container_end(body)
-    if code in {0, SAVED} and not (code == 0 and told):
-        return "done" if code == 0 else "saved"
-    if any(c["type"] == "DisruptionTarget" and c["status"] == "True" for c in body["status"].get("conditions", [])):
-        return "disrupted"
-    if told:
-        return "stopped"
-    if not final:
-        return "gone"
-    if body["metadata"]["uid"] in killed:
-        return "killed"
-    return "cut" if reason in CUT else "failed"
-
-
-def own_failures(endings: Mapping[str, str]) -> list[str]:
-    """Pods that failed though no fault was done to them. `endings`: by name."""
-    return [f"{name} failed by itself" for name, how in endings.items() if how == "failed"]
-
-
-def miscounted_retries(task: Body, endings: Iterable[str], struck_while_stopping: int = 0) -> list[str]:
-    """Retries used for anything but a worker that a fault had ended, or not used for one.
-
-    `struck_while_stopping`: how many were killed while they were stopping anyway: whether the Job controller counts
-    those depends on who had stopped them.
-    """
-    used = task["status"].get("failures") or 0
-    due = Counter(endings)
-    least = due["killed"] + due["cut"] + due["failed"]
-    most = least + struck_while_stopping
-    if least <= used <= most:
-        return []
-    return [f"{used} retries are used, and {least} to {most} workers were ended by faults: {dict(due)}"]
 
 
 # --- The end ---
@@ -231,24 +178,6 @@ def beginnings(versions: Iterable[Body]) -> dict[int, int]:
         if (epoch := checkpoint_of(version).get("epoch")) is not None:
             starts.setdefault(epoch, place(version))
     return starts
-
-
-def container_end(pod: Body) -> tuple[int | None, str]:
-    """Exit code and reason of the worker's container; None and nothing while it has not ended."""
-    for status in pod["status"].get("containerStatuses", []):
-        if (terminated := status["state"].get("terminated")) is not None:
-            return terminated["exitCode"], terminated.get("reason", "")
-    return None, ""
-
-
-def versions_of_pods(log: Iterable[Seen], task: str) -> dict[str, list[Body]]:
-    """The versions of every pod that a task ever had, by UID."""
-    found: dict[str, list[Body]] = {}
-    for seen in log:
-        metadata = seen.body["metadata"]
-        if seen.kind == "Pod" and metadata.get("labels", {}).get(TASK_UID) == task:
-            found.setdefault(metadata["uid"], []).append(seen.body)
-    return found
 
 
 def words(checkpoint: Body) -> str:

@@ -9,22 +9,16 @@ import pytest
 
 from tests.chaos.verdicts import (
     Interruption,
-    ending,
     false_successes,
     interruptions,
-    miscounted_retries,
     needless_repeats,
-    own_failures,
     revivals,
     second_writers,
     unfinished,
     unwanted_claims,
-    versions_of_pods,
     wrong_beginnings,
     wrong_output,
 )
-from tests.e2e.support.watch import Seen
-from tests.e2e.support.watch_verdicts import TASK_UID
 
 if TYPE_CHECKING:
     from tests.e2e.support.client import Body
@@ -58,20 +52,6 @@ def task(
 
 def claim(place: int, *, epoch: int, sequence: int, **further: Any) -> Body:  # noqa: ANN401
     return task(place, epoch=epoch, sequence=sequence, cause="Claim", **further)
-
-
-def pod(
-    code: int | None = None, *, told: bool = False, disrupted: bool = False, phase: str = "", why: str = ""
-) -> Body:
-    state = {"running": {}} if code is None else {"terminated": {"exitCode": code, "reason": why}}
-    return {
-        "metadata": {"name": "chain-p", "uid": "p", **({"deletionTimestamp": "soon"} if told else {})},
-        "status": {
-            "phase": phase or {None: "Running", 0: "Succeeded"}.get(code, "Failed"),
-            "containerStatuses": [{"state": state}],
-            "conditions": [{"type": "DisruptionTarget", "status": str(disrupted)}],
-        },
-    }
 
 
 GOOD = [
@@ -166,55 +146,20 @@ def test_what_a_killed_worker_had_not_saved_is_counted_and_is_its_right() -> Non
     assert needless_repeats(found) == []
 
 
+def test_what_is_done_again_is_put_down_to_the_worker_whose_work_was_lost() -> None:
+    log = [*GOOD[:3], claim(4, epoch=2, sequence=1), task(6, epoch=2, sequence=2, cause="Stop")]
+    log.append(claim(6, epoch=3, sequence=2))
+    journal = [*((batch, 1) for batch in range(9)), (4, 2), (5, 2), *((batch, 3) for batch in range(6, 20))]
+
+    found = interruptions(log, journal, {"pod-1": "killed", "pod-2": "saved"})
+
+    assert [(cost.how, cost.again) for cost in found] == [("killed", 5), ("saved", 0)]
+
+
 def test_work_done_again_after_a_worker_has_saved_and_left_is_found() -> None:
     found = [Interruption(epoch=1, how="saved", began=4, again=3)]
 
-    assert needless_repeats(found) == ["3 batches before batch 7 again, after epoch 1 had saved"]
-
-
-@pytest.mark.parametrize(
-    ("versions", "word"),
-    [
-        ([pod(), pod(0)], "done"),
-        ([pod(), pod(75)], "saved"),
-        ([pod(), pod(75, told=True)], "saved"),
-        ([pod(), pod(0, told=True)], "stopped"),
-        ([pod(), pod(137, told=True, disrupted=True)], "disrupted"),
-        ([pod(), pod(137, told=True)], "stopped"),
-        ([pod(), pod(1), pod(1, told=True)], "failed"),
-        ([pod(128, why="StartError")], "cut"),
-        ([pod()], "gone"),
-        ([pod(), pod(told=True)], "stopped"),
-    ],
-)
-def test_how_a_pod_ended_is_told_by_what_was_so_when_it_did(versions: list[Body], word: str) -> None:
-    assert ending(versions) == word
-
-
-def test_a_worker_that_was_killed_is_told_from_one_that_failed() -> None:
-    assert ending([pod(), pod(137)], killed={"p"}) == "killed"
-    assert ending([pod(), pod(137)], killed={"another"}) == "failed"
-    assert ending([pod(), pod(75)], killed={"p"}) == "saved"
-
-
-def test_a_worker_that_fails_by_itself_is_found() -> None:
-    assert own_failures({"a": "killed", "b": "failed", "c": "saved"}) == ["b failed by itself"]
-
-
-@pytest.mark.parametrize(("used", "endings"), [(1, ["saved"]), (2, ["killed"]), (0, ["killed"]), (1, ["disrupted"])])
-def test_retries_used_for_anything_else_than_faults_are_found(used: int, endings: list[str]) -> None:
-    assert len(miscounted_retries(task(failures=used), endings)) == 1
-
-
-def test_retries_used_for_faults_alone_are_fine() -> None:
-    assert miscounted_retries(task(failures=2), ["saved", "killed", "disrupted", "cut", "done"]) == []
-    assert miscounted_retries(task(), ["saved", "stopped"]) == []
-
-
-def test_a_worker_killed_while_it_was_stopping_may_count_or_not() -> None:
-    for used in (1, 2):
-        assert miscounted_retries(task(failures=used), ["killed", "stopped"], struck_while_stopping=1) == []
-    assert len(miscounted_retries(task(failures=3), ["killed", "stopped"], struck_while_stopping=1)) == 1
+    assert needless_repeats(found) == ["3 batches from batch 4 on again, after epoch 1 had saved"]
 
 
 def test_a_task_that_is_not_complete_is_found_and_so_is_an_answer_to_an_older_wish() -> None:
@@ -229,13 +174,3 @@ def test_output_that_differs_from_an_undisturbed_run_is_found() -> None:
 
     assert wrong_output(found, expected) == ["b: different", "c: unexpected", "d: missing"]
     assert wrong_output(expected, expected) == []
-
-
-def test_pods_are_found_by_the_task_whose_label_they_carry() -> None:
-    def seen(uid: str, of: str, kind: str = "Pod") -> Seen:
-        body = {"metadata": {"uid": uid, "labels": {TASK_UID: of}}, "status": {}}
-        return Seen(revision=1, kind=kind, gone=False, body=body)
-
-    found = versions_of_pods([seen("a", "t"), seen("b", "u"), seen("a", "t"), seen("t", "t", "LongTask")], "t")
-
-    assert {uid: len(versions) for uid, versions in found.items()} == {"a": 2}
