@@ -141,10 +141,12 @@ class Cycle:
                 return replace(observed, lost_nodes=frozenset(lost))
 
     async def _carry_out(self, task: ObservedTask, plan: Plan) -> Trouble | None:
+        confirmed = False
         for action in plan.actions:
-            refusal = await self._executor.execute(task, action)
+            refusal = await self._executor.execute(task, action, confirmed=confirmed)
             if refusal is not None:
                 return refusal
+            confirmed = isinstance(action, WriteStatus) and action.status.state is not task.status.state
             if isinstance(action, WriteStatus):
                 await self._announce(task, plan, action)
         return None

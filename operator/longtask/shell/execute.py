@@ -59,10 +59,15 @@ class Executor:
         if self._access_seen_for.get(namespace) == uid:
             del self._access_seen_for[namespace]
 
-    async def execute(self, task: ObservedTask, action: Action) -> Trouble | None:
-        """Carry it out. The result is what the API server refused, in its own words; None: it is done."""
+    async def execute(self, task: ObservedTask, action: Action, *, confirmed: bool = False) -> Trouble | None:
+        """Carry it out. The result is what the API server refused, in its own words; None: it is done.
+
+        `confirmed`: the same plan has just written the task's status. The server does that only where UID, generation
+        and attempt are as expected (see patch.py), and a deletion would be another generation: so the answer says all
+        that a live read would.
+        """
         try:
-            return await self._do(task, action)
+            return await self._do(task, action, confirmed=confirmed)
         except Conflict as conflict:
             message = f"{type(action).__name__}: {conflict}"
             raise Outdated(message) from conflict
@@ -73,14 +78,14 @@ class Executor:
         except Refused as refusal:
             return refusal_trouble(refusal, action)
 
-    async def _do(self, task: ObservedTask, action: Action) -> Trouble | None:
+    async def _do(self, task: ObservedTask, action: Action, *, confirmed: bool) -> Trouble | None:
         match action:
             case WriteStatus():
                 await self._write_status(task, action)
             case CreateJob():
                 return await self._create_job(task, action)
             case SetJobSuspended():
-                await self._set_job_suspended(task, action)
+                await self._set_job_suspended(task, action, confirmed=confirmed)
             case DeleteJob():
                 await self._cluster.delete_job(task.namespace, action)
             case DeletePod():
@@ -124,8 +129,8 @@ class Executor:
             raise
         return None
 
-    async def _set_job_suspended(self, task: ObservedTask, action: SetJobSuspended) -> None:
-        if not action.suspend:
+    async def _set_job_suspended(self, task: ObservedTask, action: SetJobSuspended, *, confirmed: bool) -> None:
+        if not action.suspend and not confirmed:
             await self._still_wanted(task)
         try:
             await self._cluster.set_job_suspended(task.namespace, action)

@@ -126,6 +126,21 @@ async def test_actions_are_carried_out_in_their_order(mocker: MockerFixture) -> 
     assert bench.carried_out == [delete, CREATE]
 
 
+async def test_what_follows_a_change_of_state_in_the_same_plan_is_confirmed_by_that_write(
+    mocker: MockerFixture,
+) -> None:
+    """The server took it for this generation and attempt only, so nothing needs to be read again."""
+    failed = WriteStatus(status=TASK.status.model_copy(update={"state": State.FAILED}))
+    same = WriteStatus(status=TASK.status.model_copy(update={"failures": 1}))
+    bench = Bench(mocker, a_plan(failed, CREATE, CREATE), a_plan(CREATE), a_plan(same, CREATE))
+
+    for _ in range(3):
+        await bench.cycle.once(UID)
+
+    confirmed = [call.kwargs["confirmed"] for call in bench.executor.execute.call_args_list]
+    assert confirmed == [False, True, False, False, False, False]
+
+
 async def test_after_a_refusal_nothing_more_of_the_plan_is_done_and_it_is_told(mocker: MockerFixture) -> None:
     stalled = WriteStatus(status=troubled(observed(TASK), REFUSAL))
     told = a_plan(stalled, outcome=Outcome.STALLED, wake_at=NOW + timedelta(seconds=15))

@@ -300,6 +300,15 @@ async def test_an_unknown_outcome_is_not_taken_for_any(mocker: MockerFixture, ac
 # --- Suspending, resuming, deleting ---
 
 
+async def test_a_resume_that_the_status_was_just_written_for_needs_no_second_look(mocker: MockerFixture) -> None:
+    cluster = a_cluster(mocker, TASK)
+
+    assert await Executor(cluster).execute(TASK, RESUME, confirmed=True) is None
+
+    cluster.read_task.assert_not_called()
+    cluster.set_job_suspended.assert_awaited_once_with("team", RESUME)
+
+
 async def test_a_suspension_needs_no_look_at_the_task(mocker: MockerFixture) -> None:
     task = replace(TASK, desired=DesiredState.SUSPEND)
     cluster = a_cluster(mocker, task)
