@@ -46,7 +46,7 @@ def _run(names: list[str], out: Path | None, *, quick: bool) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         path = out or (Path(scratch) / "results.json" if quick else ROOT / results.RESULTS)
         measured = runner.run(names, path, quick=quick, say=_say)
-        _print(report.goals(measured))
+        _print(report.goals(results.read(path)))
         if out or not quick:
             folder = path.parent if out else ROOT / report.FOLDER
             report.write_all(results.read(path), folder)

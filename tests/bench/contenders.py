@@ -28,6 +28,7 @@ class Step(StrEnum):
     JOB_TOLD = "the Job is told"
     JOB_SAYS = "the Job says Suspended"
     POD_ENDED = "the pod has ended"
+    POD_REMOVED = "the pod is removed"
     POD_CREATED = "a pod is created"
     CONTAINER_RUNS = "its container runs"
     KNOWN = "it is known"
@@ -57,6 +58,8 @@ class Contender(ABC):
     kind: ClassVar[str]
     job_label: ClassVar[str]
     pod_label: ClassVar[str]
+    awaits_removal: ClassVar[bool] = False
+    """Whether a suspension is followed until the pod is removed, beyond the moment in which its end is known."""
 
     @abstractmethod
     def manifest(self, template: Body) -> Body:
@@ -91,8 +94,13 @@ class Contender(ABC):
                 times.setdefault(Step.JOB_TOLD, event.at)
                 if condition(event.body, "Suspended").get("status") == "True":
                     times.setdefault(Step.JOB_SAYS, event.at)
-            if self._is_my_pod(event) and (event.gone or event.body["status"].get("phase") in ENDED):
-                times.setdefault(Step.POD_ENDED, event.at)
+            if event.kind == "Pod" and event.body["metadata"]["uid"] == self.pod["metadata"]["uid"]:
+                if event.gone or event.body["status"].get("phase") in ENDED:
+                    times.setdefault(Step.POD_ENDED, event.at)
+                if event.gone:
+                    times.setdefault(Step.POD_REMOVED, event.at)
+        if self.awaits_removal and Step.POD_REMOVED not in times:
+            return None
         return self._complete(times, events, generation, suspended=True)
 
     def resumed(self, events: Sequence[Event], generation: int) -> Times | None:
@@ -154,6 +162,7 @@ class RawJob(Contender):
     """Known is what can be put together from its Job and pod: it says Suspended, and no pod of it is active."""
 
     kind = "Job"
+    awaits_removal = True
     job_label = pod_label = "batch.kubernetes.io/controller-uid"
 
     def manifest(self, template: Body) -> Body:

@@ -32,7 +32,7 @@ MOST_FAILURES: Final = 5
 PROGRAM: Final = Path(__file__).parent / "programs" / "endless.py"
 AT_WORK: Final = "at work"
 LONGTASK, RAW, CONTROL = "LongTask", "raw Job", "raw Job again"
-ADDED_SUSPEND, ADDED_RESUME = "suspend: the operator's share", "resume: the operator's share"
+REMOVAL: Final = "suspend, the raw Job until its pod is removed"
 
 Turn = dict[str, Times]
 """By contender: the times of one transition, in seconds since its patch was sent."""
@@ -136,6 +136,8 @@ def _series(what: str, steps: tuple[Step, ...], turns: list[Turn], failures: int
         for name, times in turn.items():
             for step in steps:
                 samples[what if step is Step.KNOWN else f"{what}, until {step}", name].append(times[step])
+            if what == "suspend":
+                samples[REMOVAL, name].append(times.get(Step.POD_REMOVED, times[Step.KNOWN]))
         samples[f"{what}: the operator's share", LONGTASK].append(operators_share(turn, steps))
     for (measured, name), taken in samples.items():
         yield Series(
@@ -196,6 +198,13 @@ def template(name: str) -> Body:
 
 
 def _comparisons() -> Iterator[Comparison]:
+    yield Comparison(
+        title="Suspend a task, against a raw Job until its pod is removed, p50",
+        measure=REMOVAL,
+        contender=LONGTASK,
+        baseline=RAW,
+        judged=Judged.RATIO,
+    )
     for what in ("suspend", "resume"):
         name = what.capitalize()
         yield Comparison(
@@ -230,8 +239,13 @@ in turns, in an order that is drawn, by one merge patch. One observer follows Lo
 
 * **Suspend**: from the patch until it is known that nothing runs any more. Of the LongTask: it is `Suspended` at its
   generation, which is [a proof](../guarantees.md). Of the raw Job: it says `Suspended`, and its pod has ended; that is
-  what an observer can put together, and less than the proof, which also lists the pods live.
+  what an observer can put together, and less than the proof, which also lists the pods live. Many wait until the pod
+  is removed (`kubectl wait --for=delete`), which comes later; this is compared, too.
 * **Resume**: from the patch until a worker's container runs: the LongTask is `Running`; the raw Job's pod says so.
+* **The operator's share**: the seconds in which all the others wait for the operator: from the patch until the Job is
+  told, less what a user's own patch of the Job takes; and from the last thing that the operator waits for until its
+  word is seen.
+* The **control** is a second raw Job in the same turns: what chance makes of two equals.
 """
 
 PART: Final = Part(
