@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.cluster import components
 from tests.cluster.api import current
+from tests.cluster.local import LocalCluster
 from tests.e2e.support.client import Api, kubeconfig_path
 
 if TYPE_CHECKING:
@@ -34,11 +35,16 @@ def namespace_with_operator() -> Iterator[tuple[Api, str]]:
 
 def flags(api: Api) -> dict[str, str]:
     """What numbers from this cluster depend on."""
-    kind = current().kind
-    version = {"cluster": kind, "Kubernetes": str(api.request("GET", "/version")["gitVersion"])}
-    if kind != "local":
+    cluster = current()
+    version = {"cluster": cluster.kind, "Kubernetes": str(api.request("GET", "/version")["gitVersion"])}
+    if not isinstance(cluster, LocalCluster):
         return version
-    commands = {part.name: part.command for part in components.table()}
+    commands = {name: _command(cluster, name) for name in ("kube-controller-manager", "etcd")}
     rates = [word for word in commands["kube-controller-manager"] if word.startswith("--kube-api-")]
     fsync = "without fsync" if "--unsafe-no-fsync" in commands["etcd"] else "with fsync"
     return {**version, "kube-controller-manager": " ".join(rates), "etcd": fsync}
+
+
+def _command(cluster: LocalCluster, name: str) -> list[str]:
+    """The command line of a component as it runs."""
+    return Path(f"/proc/{cluster._processes.pid(name)}/cmdline").read_text().split("\0")

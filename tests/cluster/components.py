@@ -1,10 +1,14 @@
 """What the local cluster consists of: for each component its command, and how it says that it is well."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.cluster.inside import answers, host_path, listens
 from tests.cluster.settings import API_ADDRESS, API_PORT, INSIDE, NODES, POD_NETWORK, SERVICE_NETWORK, Node
+
+FSYNC = os.environ.get("LONGTASK_FSYNC") == "1"
+"""Whether etcd waits for the disk, as it does in earnest: for measurements."""
 
 Health = Callable[[int], bool]
 """Takes the process id of the sandbox, whose network the component is in."""
@@ -50,7 +54,7 @@ def _etcd() -> Component:
         "--listen-peer-urls=http://127.0.0.1:2380",
         "--initial-advertise-peer-urls=http://127.0.0.1:2380",
         "--initial-cluster=default=http://127.0.0.1:2380",
-        "--unsafe-no-fsync",  # a test cluster may be lost in a power failure
+        *(() if FSYNC else ("--unsafe-no-fsync",)),  # a test cluster may be lost in a power failure
         "--quota-backend-bytes=4294967296",
         "--log-level=warn",
     )
