@@ -27,11 +27,12 @@ from tests.cluster.components import table
 from tests.cluster.local import LocalCluster
 from tests.e2e.support.client import MERGE, Api, ApiError, kubeconfig_path, wait_for
 from tests.e2e.support.watch import MARK, Observer, Seen
-from tests.model.recordings.logs import FOLDER, Line, Recording
+from tests.model.recordings.logs import FOLDER, Line, Recording, recordings
 from tests.model.recordings.scenarios import SCENARIOS, Scenario
 from tests.model.recordings.slim import Slimmer
 from tests.model.recordings.stage import QUIET, Stage
 from tests.model.recordings.writers import Audit, writer
+from tests.model.replay import replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,6 +158,15 @@ def record_all(names: list[str], folder: Path) -> list[str]:
     return troubles
 
 
+def check(names: list[str]) -> list[str]:
+    """Record these scenarios anew, keep nothing, and replay; returns what went wrong and what differs."""
+    with tempfile.TemporaryDirectory() as folder:
+        troubles = record_all(names, Path(folder))
+        found, steps = replay(recordings(Path(folder)))
+    print(f"{sum(steps.values())} steps of {len(steps)} kinds, {len(found)} differences")  # noqa: T201
+    return [*troubles, *map(str, found)]
+
+
 def main(arguments: list[str]) -> int:
     """The command; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.model.record", description=(__doc__ or "").splitlines()[0])
@@ -167,11 +177,7 @@ def main(arguments: list[str]) -> int:
     names = chosen.scenarios or list(SCENARIOS)
     if unknown := [name for name in names if name not in SCENARIOS]:
         parser.error(f"no such scenario: {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
-    if not chosen.check:
-        troubles = record_all(names, chosen.to)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            troubles = record_all(names, Path(folder))
+    troubles = check(names) if chosen.check else record_all(names, chosen.to)
     for trouble in troubles:
         print(trouble, file=sys.stderr)  # noqa: T201
     return 1 if troubles else 0

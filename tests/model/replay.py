@@ -85,9 +85,9 @@ class Replay:
         self.steps.update(steps)
         after = before.after(line)
         if line.by == JOB_CONTROLLER:
-            self._controller.sees_own(after)
+            self._controller.has_written(after, name)
         else:
-            self._controller.others_wrote(after)
+            self._controller.sees(after)
         return after
 
     def _explain(self, happened: Happened, line: Line) -> set[str]:
@@ -163,7 +163,7 @@ class Replay:
         frozen = self._frozen(line.at)
         now, grace = int(until), self.recording.header["grace"]
         left = [f"job controller: {what}" for what in self._controller.to_do(moment, now)]
-        left += actors.to_do(moment, grace, now, frozen=lambda _: frozen)
+        left += actors.to_do(moment, grace, now, quiet=until - line.at, frozen=lambda _: frozen)
         if left:
             self._note(line, "everybody", f"nothing is written for {until - line.at:.1f} s after this", left)
         else:
@@ -183,7 +183,7 @@ class Replay:
         )
         moment, grace = happened.before, self.recording.header["grace"]
         could = [f"job controller: {what}" for what in self._controller.could(moment, happened.now)]
-        could += actors.to_do(moment, grace, happened.now, frozen=lambda _: False)
+        could += actors.to_do(moment, grace, happened.now, quiet=float("inf"), frozen=lambda _: False)
         self._note(line, line.by, f"{line.kind} {happened.name}: {changes}", could)
 
     def _note(self, line: Line, who: str, really: str, simulated: list[str]) -> None:

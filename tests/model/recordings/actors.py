@@ -11,7 +11,7 @@ collector does: the phase, and the deletion.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tests.model import garbage, kubelet, storage
 from tests.model.garbage import Collect, Owners
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.model.recordings.worlds import Happened, Moment, Thing
+
+POD_COLLECTOR_LOOKS_EVERY: Final = 22
+"""Seconds, and some for its work: gcCheckPeriod in pkg/controller/podgc/gc_controller.go."""
 
 
 def kubelet_steps(pod: SimPod, exit_code: int | None, now: int) -> Iterator[tuple[str, SimPod | None]]:
@@ -116,18 +119,24 @@ def matching(steps: Iterator[tuple[str, Thing | None]], happened: Happened) -> s
     return {name for name, after in steps if is_made(after, happened)}
 
 
-def to_do(moment: Moment, grace: int, now: int, *, frozen: Callable[[SimPod], bool]) -> list[str]:
-    """What collector and kubelet would still do when nobody writes any more. `frozen`: of a node that is silent."""
+def to_do(moment: Moment, grace: int, now: int, *, quiet: float, frozen: Callable[[SimPod], bool]) -> list[str]:
+    """What collectors and kubelet would still do after `quiet` seconds. `frozen`: of a node that is silent.
+
+    Whether a container goes on is its own affair, and what holds the object of a pod that is to go at once is not the
+    kubelet's.
+    """
     left: list[str] = []
     things: tuple[Thing, ...] = (*moment.tasks.values(), *moment.jobs.values(), *moment.pods.values())
     for thing in things:
         steps = collector_steps(thing, moment, grace, now)
         left += [f"garbage collector: {step} {thing.name}" for step, after in steps if after != thing]
     for pod in moment.pods.values():
-        if pod.node is None or frozen(pod) or (pod.asked is not None and not pod.grace):
-            continue  # the last of them: the kubelet has done all it can
-        # Whether a container goes on is its own affair; one that was never started is the kubelet's
-        waits = [pod] if pod.final or not pod.running else []
-        steps_of = (step for one in waits for step in kubelet_steps(one, None, now))
-        left += [f"kubelet: {step} {pod.name}" for step, after in steps_of if step != "report_running" and after != pod]
+        if garbage.collect_unscheduled(pod, now=now) != pod and quiet > POD_COLLECTOR_LOOKS_EVERY:
+            left.append(f"pod collector: collect_unscheduled {pod.name}")
+        held = pod.asked is not None and not pod.grace
+        if pod.node is None or frozen(pod) or held:
+            continue
+        wanted = ("last_delete",) if pod.running else ("last_delete", "report_never_started")
+        steps_of = kubelet_steps(pod, None, now)
+        left += [f"kubelet: {step} {pod.name}" for step, _ in steps_of if step.startswith(wanted)]
     return left

@@ -3,8 +3,9 @@
 The real one syncs a Job from copies that may lag, and a sync makes several writes, between which others write. So what
 is followed are all the syncs that may be under way: for each, the writes that are still to come.
 
-* A sync begins with the Job and the pods as they were at any time since the controller's own last write: it waits until
-  it sees its own (StaleControllerConsistencyJob). Jobs and pods come through different watches, so their times differ.
+* A sync begins with the Job and the pods as they were at any time since the controller's own last write to them: it
+  waits until it sees its own (StaleControllerConsistencyJob). Jobs and pods come through different watches, so their
+  times differ. It does not wait for its own deletions: with pods from before one it only counts (`expecting`).
 * Writes to several pods of one step go out at the same time: any order.
 * A write that changes nothing, or meets nothing, leaves no version: it is passed over. A status over an old version or
   one that the API server refuses ends the sync.
@@ -44,15 +45,29 @@ class Controller:
     """Follows the controller through one recording. `grace`: of the pods, in seconds."""
 
     grace: int
-    seen: list[Moment] = field(default_factory=lambda: [Moment()])
-    """The cluster as it was since the controller's last write."""
+    jobs: list[Moment] = field(default_factory=lambda: [Moment()])
+    """The cluster as it was since the controller's last write to a Job: what its copy of Jobs may be."""
+    pods: list[tuple[Moment, bool]] = field(default_factory=lambda: [(Moment(), False)])
+    """The same for pods, and whether it has deleted one since then."""
     under_way: set[Rest] = field(default_factory=lambda: {()})
-    freed: dict[str, int] = field(default_factory=dict)
+    freed: dict[str, int | None] = field(default_factory=dict)
     """Failed pods that it is done with, and when they ended: what its pause is reckoned from."""
+    _last_was_deletion: bool = False
 
-    def others_wrote(self, moment: Moment) -> None:
-        """Somebody else has written."""
-        self.seen.append(moment)
+    def sees(self, moment: Moment) -> None:
+        """Somebody else has written: the controller may see it from here on."""
+        self.jobs.append(moment)
+        self.pods.append((moment, False))
+
+    def has_written(self, moment: Moment, name: str) -> None:
+        """It has written itself, and does nothing before it sees that, unless it was a deletion."""
+        if name in moment.jobs:
+            self.jobs = []
+        elif self._last_was_deletion:
+            self.pods = [(old, True) for old, _ in self.pods]
+        else:
+            self.pods = []
+        self.sees(moment)
 
     def wrote(self, happened: Happened) -> set[str]:
         """Follow one write of the controller; returns what it may have been, or nothing if it may not have been."""
@@ -65,12 +80,9 @@ class Controller:
         found = {rest: step for step, rest in (*released, *begun)}
         if found:
             self.under_way = set(found)
+            self._last_was_deletion = any(DeletePod.__name__ in step for step in found.values())
             self._note_freed(happened)
         return set(found.values())
-
-    def sees_own(self, moment: Moment) -> None:
-        """From here on the controller knows of its write."""
-        self.seen = [moment]
 
     def to_do(self, moment: Moment, now: int) -> list[str]:
         """What it has yet to do when nobody writes any more; empty when some sync may leave everything as it is."""
@@ -96,16 +108,17 @@ class Controller:
     def _syncs(self, happened: Happened) -> Iterator[Rest]:
         if all(self._effective(writes, happened) for writes in self.under_way):
             return
-        for old in self.seen:
-            for job in old.jobs.values():
-                for view in self.seen:
-                    for pause in self._pauses(view, happened.now):
-                        yield job_controller.sync(job, _of(view), now=happened.now, backing_off=pause)
+        views = {(_of(view), expecting): view for view, expecting in self.pods}
+        for job in {job for old in self.jobs for job in old.jobs.values()}:
+            for (pods, expecting), view in views.items():
+                for pause in self._pauses(view, happened.now):
+                    yield job_controller.sync(job, pods, now=happened.now, backing_off=pause, expecting=expecting)
 
     def _releases(self) -> Iterator[Rest]:
-        for view in self.seen:
-            for pod in view.pods.values():
-                yield self._release(pod, view)
+        for view, _ in self.pods:
+            for jobs in self.jobs:
+                for pod in view.pods.values():
+                    yield self._release(pod, jobs)
 
     def _release(self, pod: SimPod, moment: Moment) -> Rest:
         job = moment.jobs.get(pod.owner or "")
@@ -118,8 +131,10 @@ class Controller:
         failures = {**self.freed, **fresh}
         if not failures:
             return [False]
+        if None in failures.values():
+            return [False, True]
         pause = min(FIRST_PAUSE * 2 ** (len(failures) - 1), LONGEST_PAUSE)
-        left = max(failures.values()) + pause - now
+        left = max(ended for ended in failures.values() if ended is not None) + pause - now
         return [True] if left > CLOCKS else [False] if left < -CLOCKS else [False, True]
 
     def _note_freed(self, happened: Happened) -> None:
@@ -190,9 +205,12 @@ class Controller:
         return name == happened.name and is_made(thing, happened)
 
 
-def _ended(pod: SimPod) -> int:
-    """When a pod failed: at the end of its container, or when it was asked to go, or nobody knows. getFinishedTime."""
-    return pod.ended if pod.ended is not None else pod.asked if pod.asked is not None else 0
+def _ended(pod: SimPod) -> int | None:
+    """When a pod failed, for the pause: at the end of its container, or else when it was asked to go. getFinishedTime.
+
+    None for a container that never ran: there its condition Ready tells, which is not recorded.
+    """
+    return pod.ended if pod.exit_code is not None else pod.asked
 
 
 def _of(moment: Moment) -> tuple[SimPod, ...]:

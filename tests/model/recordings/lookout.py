@@ -40,7 +40,7 @@ class Lookout:
         """A pod whose container runs, that has not been told to go."""
         self._until("a running pod", lambda: any(runs(pod) and not is_stopping(pod) for pod in self.pods()))
 
-    def untilis_stopping(self) -> None:
+    def until_stopping(self) -> None:
         """A pod that has been told to go and has not ended."""
         self._until("a stopping pod", lambda: any(is_stopping(pod) for pod in self.pods()))
 

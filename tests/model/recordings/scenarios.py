@@ -89,7 +89,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     ),
     "resume_while_stopping": Scenario(
         program=_stops_with(75, slow=SLOW),
-        script="create until_running suspend until_stopping resume until_no_pod until_running",
+        script="create until_running suspend until_stopping resume until_second_life until_running",
     ),
     "resume_while_78_is_stopping": Scenario(
         program=_stops_with(78, slow=SLOW),
@@ -101,7 +101,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     ),
     "resume_while_3_is_stopping": Scenario(
         program=_stops_with(3, slow=2),
-        script="create until_running suspend until_stopping resume until_no_pod until_running",
+        script="create until_running suspend until_stopping resume until_second_life until_running",
     ),
     "toggle_while_pending": Scenario(
         program=NOWHERE, script="create until_pod suspend resume until_second_life suspend until_no_pod"
@@ -155,7 +155,12 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         program=NOWHERE, script="create until_pod evict_pod until_second_life suspend until_no_pod"
     ),
     "delete_pod_that_is_stopping": Scenario(
-        program=STUBBORN, script="create until_running suspend until_stopping delete_pod delete_pod_soon until_no_pod"
+        program=STUBBORN,
+        script="create until_running suspend until_stopping delete_pod delete_pod_in_ten until_no_pod",
+    ),
+    "delete_pod_that_is_late": Scenario(
+        program=STUBBORN,
+        script="create until_running suspend until_stopping until_rest delete_pod_in_one until_no_pod",
     ),
     "gone_node": Scenario(
         backoff_limit=0,

@@ -126,7 +126,11 @@ class Stage(Lookout):
         """What `kubectl delete pod --force` does."""
         self._delete("Pod", self.newest_pod()["metadata"]["name"], gracePeriodSeconds=0)
 
-    def delete_pod_soon(self) -> None:
+    def delete_pod_in_ten(self) -> None:
+        """Give it ten seconds."""
+        self._delete("Pod", self.newest_pod()["metadata"]["name"], gracePeriodSeconds=10)
+
+    def delete_pod_in_one(self) -> None:
         """Give it a second."""
         self._delete("Pod", self.newest_pod()["metadata"]["name"], gracePeriodSeconds=1)
 

@@ -2,8 +2,10 @@
 
 A version names the managers of its fields, and one of them has written just now: its entry is not as it was. All
 controllers of the controller manager share one manager's name, and deletions and bindings have none. Those are told by
-the audit log: the last request that could have done it and had begun when the version arrived. Without an audit log
-they are `kube-controller-manager` and `?`, and the replay lets any actor have done it.
+the audit log. A request that changes an object makes one version of it, so of the requests that could have made a
+version it is the first to have ended that made none before. Many requests to delete change nothing: there it is the
+last that had begun when the version arrived. Without an audit log they are `kube-controller-manager` and `?`, and the
+replay lets any actor have done it.
 """
 
 from __future__ import annotations
@@ -33,13 +35,14 @@ LATE: Final = 0.005
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A write that the audit log has: when it began, in seconds since 1970, of which program and whose."""
+    """A write that the audit log has: when it began and ended, in seconds since 1970, of which program and whose."""
 
     resource: str
     name: str
     verb: str
     subresource: str
     began: float
+    ended: float
     program: str
     who: str
 
@@ -69,17 +72,28 @@ class Audit:
 
     def last(self, seen: Seen, could: Callable[[Request], bool]) -> str:
         """Whose the last request was that could have made this version; UNKNOWN if there is none."""
-        target = (RESOURCES[seen.kind], seen.body["metadata"]["name"])
-        fits = (
+        last = max(self._fit(seen, could), key=lambda request: request.began, default=None)
+        return last.who if last else UNKNOWN
+
+    def take(self, seen: Seen, could: Callable[[Request], bool]) -> str:
+        """Whose the first request was that could have made this version and made none before; UNKNOWN if none."""
+        first = min(self._fit(seen, could), key=lambda request: request.ended, default=None)
+        if first is None:
+            return UNKNOWN
+        if not first.deletes:  # an eviction makes two
+            self.requests.remove(first)
+        return first.who
+
+    def _fit(self, seen: Seen, could: Callable[[Request], bool]) -> list[Request]:
+        resource, name = RESOURCES[seen.kind], seen.body["metadata"]["name"]
+        return [
             request
             for request in self.requests
             if request.began <= seen.at + LATE
-            and request.resource == target[0]
-            and request.name in (target[1], "")  # a name that the server makes up is not in the log
+            and request.resource == resource
+            and request.name in (name, "")  # a name that the server makes up is not in the log
             and could(request)
-        )
-        last = max(fits, key=lambda request: request.began, default=None)
-        return last.who if last else UNKNOWN
+        ]
 
 
 def _request(entry: Body) -> Request:
@@ -93,6 +107,7 @@ def _request(entry: Body) -> Request:
         verb=entry["verb"],
         subresource=target.get("subresource", ""),
         began=datetime.fromisoformat(entry["requestReceivedTimestamp"]).timestamp(),
+        ended=datetime.fromisoformat(entry["stageTimestamp"]).timestamp(),
         program=program,
         who=account if program == CONTROLLERS else MANAGERS.get(program, USER),
     )
@@ -112,18 +127,18 @@ def writer(before: Seen | None, seen: Seen, audit: Audit) -> str:
     if before.body["spec"].get("nodeName") != seen.body["spec"].get("nodeName"):
         return audit.last(seen, lambda request: request.subresource == "binding")
     manager = _manager(before, seen)
-    if manager not in {CONTROLLERS, UNKNOWN}:
-        return manager
     part = "status" if before.body.get("status") != seen.body.get("status") else ""
-    found = audit.last(
+    found = audit.take(
         seen,
         lambda request: (
-            manager in {UNKNOWN, request.program}
-            and request.subresource in (part, "eviction")  # that marks the pod before it deletes it
-            and (request.verb in {"patch", "update"} or request.deletes)
+            manager in {UNKNOWN, request.program, request.who}
+            and (
+                (request.verb in {"patch", "update"} and request.subresource == part)
+                or request.subresource == "eviction"  # that marks the pod before it deletes it
+            )
         ),
     )
-    return manager if found == UNKNOWN else found
+    return manager if manager not in {CONTROLLERS, UNKNOWN} or found == UNKNOWN else found
 
 
 def _newly_marked(before: Seen, seen: Seen) -> bool:
