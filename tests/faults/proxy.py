@@ -99,9 +99,7 @@ class Proxy:
                 )
             )
             for door in self._doors:
-                runner = web.ServerRunner(
-                    self._server(door, Upstream(self._url, session)), handler_cancellation=True, shutdown_timeout=0.1
-                )
+                runner = web.ServerRunner(self._server(door, Upstream(self._url, session)), shutdown_timeout=0.1)
                 await runner.setup()
                 stack.push_async_callback(runner.cleanup)
                 await web.SockSite(runner, door.listener, ssl_context=door.tls).start()
@@ -112,4 +110,4 @@ class Proxy:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             return await Exchange(door, upstream, self.ledger, request).run()
 
-        return web.Server(handle)
+        return web.Server(handle, handler_cancellation=True)  # a client that is gone waits for nothing

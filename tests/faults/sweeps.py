@@ -85,7 +85,7 @@ def stale(scenario: Scenario, luck: random.Random) -> Iterator[Made]:
 
 
 def worker_faults(scenario: Scenario) -> Iterator[Made]:
-    """Every request of the worker in turn: all that can be said instead of an answer, and death on both sides of one."""
+    """Every request of the worker in turn: all that can be said instead of an answer, and death on both sides of it."""
     for n in range(1, WORKED_ON.get(scenario.name, 0) + 1):
         for response in ("before", "after"):
             yield f"worker-killed-{response}-answer-{n}", [on_request(n, action="kill", response=response)], {}

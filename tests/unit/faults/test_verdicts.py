@@ -1,0 +1,127 @@
+"""Every verdict of the fault tests finds what it is for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.support.watch import Seen
+from tests.e2e.support.watch_verdicts import TASK_UID
+from tests.faults.request import Request
+from tests.faults.scenarios import End
+from tests.faults.verdicts import foreign_writes, violations, wrong_end, wrong_output
+
+UID = "0123456789"
+END = End(state="Complete", reason="Done", items=3)
+
+
+def task(revision: int, *, desired: str = "Run", state: str = "Running", gone: bool = False, **checkpoint: Any) -> Seen:  # noqa: ANN401
+    """A version of the task, with this in its checkpoint."""
+    following = checkpoint.pop("next", None)
+    if following is not None:
+        checkpoint["data"] = f'{{"state": {{"next": {following}}}}}'
+    status: dict[str, Any] = {"state": state, "observedGeneration": 1, "attempt": 1, "progress": {"done": 3}}
+    status["conditions"] = [{"type": "Ready", "reason": "Done"}]
+    if checkpoint:
+        status["checkpoint"] = {"epoch": 1, "holder": "a", "sequence": 1, "data": "", **checkpoint}
+    metadata = {"uid": UID, "name": "t", "generation": 1, "resourceVersion": str(revision)}
+    body = {"metadata": metadata, "spec": {"desiredState": desired}, "status": status}
+    return Seen(revision=revision, kind="LongTask", gone=gone, body=body)
+
+
+def other(revision: int, kind: str, name: str, *, gone: bool = False, task_uid: str = UID, **spec: Any) -> Seen:  # noqa: ANN401
+    """A version of a Job, or of a running pod."""
+    metadata = {"uid": name, "name": name, "labels": {TASK_UID: task_uid}}
+    return Seen(
+        revision=revision,
+        kind=kind,
+        gone=gone,
+        body={"metadata": metadata, "spec": spec, "status": {"phase": "Running"}},
+    )
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        ([task(1, state="Suspended"), other(2, "Pod", "p")], "Suspended while a pod is active"),
+        ([task(1), other(2, "Pod", "p"), other(3, "Pod", "q")], "two pods at once"),
+        ([task(1, next=3), task(2, next=2)], "the checkpoint went back"),
+        ([task(1, epoch=2, holder="a"), task(2, epoch=2, holder="b")], "two writers"),
+        ([task(1), task(2, desired="Suspend", epoch=1)], "a claim that was not allowed"),
+        ([task(1, state="Terminated"), task(2, state="Init")], "Terminated is not final"),
+        ([task(1, state="Terminated", next=3)], "Terminated is not final"),
+        ([other(1, "Job", "bystander", suspend=True), other(2, "Job", "bystander", suspend=False)], "somebody else's"),
+        ([other(1, "Job", "bystander"), other(2, "Job", "bystander", gone=True)], "somebody else's"),
+    ],
+)
+def test_a_broken_promise_is_seen(log: list[Seen], words: str) -> None:
+    assert [found for found in violations(log, UID) if words in found] != []
+
+
+def test_a_life_as_it_should_be_breaks_no_promise() -> None:
+    log = [
+        task(1, state="Init"),
+        other(2, "Job", "j"),
+        other(3, "Pod", "p"),
+        task(4, epoch=1, holder="p", next=0),
+        task(5, epoch=1, holder="p", sequence=2, next=3),
+        other(6, "Pod", "p", gone=True),
+        task(7, desired="Suspend", state="Suspended", epoch=1, holder="p", sequence=2, next=3),
+    ]
+    assert violations(log, UID) == []
+
+
+def test_an_end_that_differs_is_told() -> None:
+    left = [other(1, "Job", "j"), other(2, "Job", "k"), other(3, "Pod", "p")]
+    found = wrong_end([task(1, state="Failed"), *left], UID, END)
+    assert found == ["jobs is 2 and not 1", "active pods is 1 and not 0", "state is 'Failed' and not 'Complete'"]
+    assert wrong_end([task(1, state="Complete"), other(2, "Job", "j")], UID, END) == []
+
+
+def test_a_deleted_task_leaves_nothing() -> None:
+    end = End(state="", reason="", items=0, gone=True, jobs=0)
+    assert wrong_end([task(1), other(2, "Job", "j")], UID, end) == ["gone is False and not True", "jobs is 1 and not 0"]
+    assert wrong_end([task(1, gone=True), other(2, "Job", "j", gone=True)], UID, end) == []
+
+
+@pytest.mark.parametrize("output", [[], [(0, 1), (1, 1)], [(0, 1), (1, 1), (1, 2), (2, 2)], [(1, 1), (0, 1), (2, 1)]])
+def test_output_that_is_not_exact_is_told(output: list[tuple[int, int]]) -> None:
+    assert wrong_output(output, [], UID, END, redone=False) != []
+
+
+def test_work_may_be_done_again_only_from_the_last_save() -> None:
+    log = [task(1, epoch=1, next=0), task(2, epoch=1, next=2), task(3, epoch=2, next=2)]
+    fine = [(0, 1), (1, 1), (2, 1), (2, 2)]
+    assert wrong_output(fine, log, UID, END, redone=True) == []
+    for wrong in ([(0, 1), (1, 1), (1, 2), (2, 2)], [(0, 1), (2, 2)], [(0, 1), (1, 1)]):
+        assert wrong_output(wrong, log, UID, END, redone=True) != []
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource", "name", "subresource", "foreign"),
+    [
+        ("patch", "longtasks", "t", "status", False),
+        ("patch", "longtasks", "t", "", True),
+        ("delete", "jobs", "t-01234567-1", "", False),
+        ("delete", "jobs", "bystander", "", True),
+        ("delete", "pods", "t-01234567-1-abcde", "", False),
+        ("delete", "pods", "u-01234567-1-abcde", "", True),
+        ("create", "pods", "", "", True),
+    ],
+)
+def test_a_write_into_what_is_not_its_own_is_seen(
+    verb: str, resource: str, name: str, subresource: str, *, foreign: bool
+) -> None:
+    request = Request(
+        number=1,
+        client="operator",
+        who="",
+        verb=verb,
+        resource=resource,
+        subresource=subresource,
+        namespace="night",
+        name=name,
+        query="",
+    )
+    assert bool(foreign_writes([request], "t", UID)) is foreign
