@@ -17,7 +17,7 @@ from tests.bench.verdicts import judge
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.bench.results import Comparison, PartResult, Results
+    from tests.bench.results import Comparison, PartResult, Results, Series
 
 OVERVIEW: Final = "ratios.svg"
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -103,8 +103,7 @@ def _ratios(pyplot: Any, results: Results) -> Any:  # noqa: ANN401
     axes.set_yticks(range(len(rows)), [_label(comparison) for comparison, _ in rows])
     axes.invert_yaxis()
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("{x:g}")
+    _plain_ticks(axes.xaxis)
     axes.set_xlabel("times, with spread (● goal met, ✖ missed); | is the goal")
     return figure
 
@@ -123,11 +122,13 @@ def _distributions(pyplot: Any, part: PartResult) -> Any:  # noqa: ANN401
     )
     for axes, measure in zip(grid[0], measures, strict=True):
         found = [series for series in part.series if (series.measure, series.size) == (measure, 1)]
-        for number, name in enumerate(dict.fromkeys(series.contender for series in found)):
+        for number, name in enumerate(_contenders(found)):
             samples = sorted(sample for series in found if series.contender == name for sample in series.samples)
             shares = [100 * (index + 1) / len(samples) for index in range(len(samples))]
             axes.step(samples, shares, where="post", label=name, **_look(number))
-        _units(axes.xaxis, axes.set_xlabel, found[0].unit)
+        axes.set_xscale("log")
+        _plain_ticks(axes.xaxis)
+        axes.set_xlabel(_unit_name(found[0].unit))
         axes.set_title(measure)
         axes.set_ylabel("% of samples")
         axes.legend(loc="lower right")
@@ -147,7 +148,7 @@ def _sizes(pyplot: Any, part: PartResult) -> Any:  # noqa: ANN401
     )
     for axes, measure in zip(grid.flat, measures, strict=False):
         found = [series for series in part.series if series.measure == measure and series.samples]
-        for number, name in enumerate(dict.fromkeys(series.contender for series in found)):
+        for number, name in enumerate(_contenders(found)):
             points = [
                 (series.size, sample) for series in found if series.contender == name for sample in series.samples
             ]
@@ -157,6 +158,7 @@ def _sizes(pyplot: Any, part: PartResult) -> Any:  # noqa: ANN401
             axes.plot(*zip(*points, strict=True), MARKS[number % len(MARKS)], color=COLOURS[number % 6], alpha=0.6)
         axes.set_xscale("log")
         axes.set_yscale("log")
+        _plain_ticks(axes.yaxis)
         axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
         axes.minorticks_off()
         axes.set_title(measure)
@@ -186,9 +188,17 @@ def _median(values: Sequence[float]) -> float:
     return ordered[len(ordered) // 2] if ordered else math.nan
 
 
-def _units(axis: Any, label: Any, unit: Unit) -> None:  # noqa: ANN401
+def _contenders(found: Sequence[Series]) -> list[str]:
+    """Ours first, then the others in their order, so that the same one looks the same in all plots of a part."""
+    return sorted(dict.fromkeys(series.contender for series in found), key=lambda name: name != "LongTask")
+
+
+def _plain_ticks(axis: Any) -> None:  # noqa: ANN401
+    """Numbers as people write them, at 1, 2 and 5 of each power of ten."""
+    ticker = importlib.import_module("matplotlib.ticker")
+    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter("{x:g}")
-    label(_unit_name(unit))
+    axis.set_minor_locator(ticker.NullLocator())
 
 
 def _unit_name(unit: Unit) -> str:
