@@ -18,6 +18,10 @@ MODULES: Final[Mapping[str, str]] = {
     "worker": "tests.bench.worker_costs",
     "save": "tests.bench.worker_save",
     "suspend": "tests.bench.suspend_real",
+    "writes": "tests.bench.api_writes",
+    "cold-start": "tests.bench.cold_start",
+    "fleets": "tests.bench.fleet",
+    "rival": "tests.bench.rivals.fleet",
 }
 """By name of the part: its module."""
 

@@ -1,0 +1,1 @@
+"""What people write today, to measure against."""
