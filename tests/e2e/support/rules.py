@@ -44,6 +44,10 @@ class Rules:
         """Name of the workers' ClusterRole."""
         return f"longtask-worker-{self.tag}"
 
+    def policy(self, about: str) -> str:
+        """How the server names a policy, the one on "status" or on "template", when it refuses something."""
+        return f"ValidatingAdmissionPolicy 'longtask-{about}-{self.tag}'"
+
     @property
     def operator_account(self) -> tuple[str, str]:
         """Namespace and name of the operator's service account."""
@@ -84,16 +88,23 @@ def _await_rules(rules: Rules) -> None:
     stranger = bench.account("stranger")
     bench.bind("stranger", "longtask-editor")
     wait_for(
-        lambda: _refused(lambda: stranger.create(bench.manifest("stranger"), query="dryRun=All"), "create Jobs"),
+        lambda: _refused(lambda: stranger.create(_queued(bench), query="dryRun=All"), rules.policy("template")),
         what="the policy on templates to bite",
     )
     task = bench.task("probe")
     wait_for(
-        lambda: _refused(lambda: bench.write(stranger, task, progress={"done": 1}), "bound to none"),
+        lambda: _refused(lambda: bench.write(stranger, task, progress={"done": 1}), rules.policy("status")),
         what="the policy on the status to bite",
     )
     bench.account(account)
     rules.api.delete("LongTask", "probe", namespace)
+
+
+def _queued(bench: Bench) -> Body:
+    """A task that every line of the policy on templates refuses: it is waited for as a whole, whatever its lines."""
+    manifest = bench.manifest("stranger")
+    manifest["metadata"]["labels"] = {"kueue.x-k8s.io/queue-name": "team"}
+    return manifest
 
 
 def _served(bench: Bench) -> bool:
