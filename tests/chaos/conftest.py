@@ -46,7 +46,9 @@ def record(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
     made = Stage(Lab(api, namespace, kubeconfig_path()), cluster(), written).perform(tmp_path_factory.mktemp("peace"))
     figures = report.figures(made)
     (folder / f"chaos-{written.seed}.json").write_text(json.dumps(figures, indent=1))
-    pytestconfig.stash[TOLD] += report.table(figures)
+    stories = folder / f"chaos-{written.seed}-stories.txt"
+    stories.write_text("\n".join([*report.table(figures), "", *report.deeds(made), "", *report.stories(made)]))
+    pytestconfig.stash[TOLD] += [f"stories: {stories}", *report.table(figures)]
     yield made
     api.delete("Namespace", namespace)
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PATIENCE: Final = 120.0  # seconds for which a user tries again
+SLOWEST: Final = 240.0  # seconds until a component is well again after its start, on a very busy machine
 CHANCE: Final = 15.0  # seconds for which a fault waits for somebody whom it can hit
 AGAIN: Final = 0.5  # seconds between two tries
 NOBODY: Final = "nobody was there"
@@ -116,8 +117,9 @@ class Hands:
                 with self.parts.frozen(act.target):
                     pause(act.seconds)
             else:
-                with self.parts.stopped(act.target, kill=True):
-                    pause(act.seconds)
+                self.parts.kill(act.target)
+                pause(act.seconds)
+                persist(lambda: self.parts.start(act.target), seconds=SLOWEST)
         return "", ""
 
     # --- Strikes: what they do to containers ---

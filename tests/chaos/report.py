@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tests.chaos.hands import Deed
-    from tests.chaos.stage import Record
+    from tests.chaos.stage import Record, TaskRecord
     from tests.e2e.support.client import Body
     from tests.e2e.support.watch import Seen
 
@@ -94,6 +94,21 @@ def deeds(record: Record) -> list[str]:
 def clock(seconds: float) -> str:
     """Time of the day in UTC."""
     return time.strftime("%H:%M:%S", time.gmtime(seconds))
+
+
+def stories(record: Record) -> list[str]:
+    """What happened to every task."""
+    return [line for task in record.tasks for line in ("", *about(record, task))]
+
+
+def about(record: Record, task: TaskRecord) -> list[str]:
+    """The story of a task, how its pods ended, and what the interruptions cost."""
+    return [
+        f"the story of {task.work.name}:",
+        *story(record.log, task.versions[-1]["metadata"]["uid"]),
+        *(f"{pod.name}: {pod.how}, uses a retry: {pod.counts}" for pod in task.pods.values()),
+        *map(str, task.interruptions),
+    ]
 
 
 def story(log: Iterable[Seen], task: str) -> list[str]:

@@ -31,9 +31,7 @@ def judge(record: Record, verdict: Callable[[TaskRecord], list[str]]) -> None:
     lines = [f"{name}: {line}" for name, found in wrong.items() for line in found]
     for task in record.tasks:
         if task.work.name in wrong:
-            lines += ["", f"the story of {task.work.name}:"]
-            lines += report.story(record.log, task.versions[-1]["metadata"]["uid"])
-            lines += [f"{pod.name}: {pod.how}, uses a retry: {pod.counts}" for pod in task.pods.values()]
+            lines += ["", *report.about(record, task)]
     pytest.fail("\n".join([*lines, "", "what was done:", *report.deeds(record)]), pytrace=False)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
@@ -17,8 +16,6 @@ from tests.e2e.support.client import ApiError, UnavailableError
 from tests.e2e.support.watch_verdicts import TASK_UID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.chaos.observer import Observer
     from tests.cluster.api import Cluster
     from tests.e2e.support.client import Api, Body
@@ -32,10 +29,11 @@ class Parts:
     running: frozenset[str] = frozenset()
     signals: list[tuple[str, str]] = field(default_factory=list)
 
-    @contextlib.contextmanager
-    def stopped(self, name: str, *, kill: bool) -> Iterator[None]:
-        assert (name, kill) == ("etcd", True)
-        yield
+    def kill(self, name: str) -> None:
+        assert name == "etcd"
+
+    def start(self, name: str) -> None:
+        assert name == "etcd"
         pause(self.back_after)
 
     def kill_container(self, pod: str, container: str, signal: str) -> None:
