@@ -179,6 +179,24 @@ def test_a_full_disk_leaves_the_old_file_whole(
     assert not path.with_name(f"{path.name}.new").exists()
 
 
+def test_a_save_counts_when_file_and_folder_are_on_the_disk(
+    open_store: Callable[..., FileStore], path: Path, mocker: MockerFixture
+) -> None:
+    """The file before it takes its name, and the folder afterwards: else a power failure brings the old one back."""
+    store = open_store()
+    store.claim()
+    written: list[str] = []
+
+    def note(descriptor: int) -> None:
+        places = {each.name: each.stat() for each in (path.parent, *path.parent.iterdir())}
+        written.extend(name for name, stat in places.items() if os.path.samestat(stat, os.fstat(descriptor)))
+
+    mocker.patch.object(os, "fsync", side_effect=note)
+    store.save(a_snapshot(data="row 17"), 1, 1.0)
+
+    assert written == [f"{path.name}.new", path.parent.name]
+
+
 def test_a_disk_that_has_room_again_takes_the_next_save(
     open_store: Callable[..., FileStore], path: Path, mocker: MockerFixture
 ) -> None:
