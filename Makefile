@@ -5,6 +5,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
 
+# What is drawn at random in tests comes from this seed. It is printed; given back, it repeats the run.
+LONGTASK_SEED ?= $(shell $(PYTHON) -c "import random; print(random.randrange(10**9))")
+LONGTASK_SEED := $(LONGTASK_SEED)
+export LONGTASK_SEED
+
 .PHONY: help
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,30 +67,58 @@ verify: .venv/.ready ## Fail if a generated file is not current
 
 .PHONY: unit
 unit: .venv/.ready ## Tests that need no cluster
-	$(PY) -m pytest tests --ignore=tests/e2e --ignore=tests/faults --ignore=tests/chaos --ignore=tests/bench
+	$(PY) -m pytest tests -n 2 --ignore=tests/e2e --ignore=tests/faults --ignore=tests/chaos --ignore=tests/bench
 
 # Most of them wait most of the time, so they run side by side; those that stop or freeze parts of the cluster run alone.
 # An exported KUBECONFIG means nothing here: the cluster is our own, or the one that LONGTASK_CONTEXT names.
 .PHONY: e2e
 e2e: export KUBECONFIG =
-e2e: .venv/.ready ## Tests on the real cluster, which is brought up with the operator in it
+e2e: .operated ## Tests on the real cluster, which is brought up with the operator in it
+	$(PY) -m pytest tests/e2e -n $(SIDE_BY_SIDE) --dist loadgroup -m "not disruptive" || $(FAILED)
+	$(PY) -m pytest tests/e2e -m disruptive || $(FAILED)
+
+# Faults at single requests, everything at random, and broken code that must be noticed. `make test` takes a slice.
+.PHONY: faults
+faults: export KUBECONFIG =
+faults: .operated ## Faults at every request, chaos and mutants: with the seed's luck, or all with LONGTASK_PROOF=1
+	$(PY) -m pytest tests/faults -n 4 || $(FAILED)
+	$(PY) -m pytest tests/chaos || $(FAILED)
+	$(PY) -m tests.mutants
+
+.PHONY: .operated
+.operated: .venv/.ready
 	$(PY) -m tests.cluster up
 	$(PY) -m tests.cluster image
 	$(PY) -m tests.cluster deploy
-	$(PY) -m pytest tests/e2e -n $(SIDE_BY_SIDE) --dist loadgroup -m "not disruptive" || $(FAILED)
-	$(PY) -m pytest tests/e2e -m disruptive || $(FAILED)
 
 SIDE_BY_SIDE ?= 6
 FAILED = { $(PY) -m tests.cluster diagnose; exit 1; }
 
+.PHONY: proof
+proof: export LONGTASK_PROOF = 1
+proof: .venv/.ready ## The guarantees: the model in full, every fault at every request, chaos, every mutant (an hour or two)
+	$(PY) -m pytest tests/model tests/fuzz -n 2
+	@$(MAKE) --no-print-directory faults
+
+.PHONY: bench
+bench: .venv/.ready ## Measure everything against raw Jobs and others into docs/benchmarks (an hour or more, on a quiet machine)
+	$(PY) -m pip install --quiet --group bench
+	$(PY) -m tests.bench run
+
+.PHONY: bench-check
+bench-check: .venv/.ready ## A small run against the recorded one: 20 % worse fails
+	$(PY) -m tests.bench check
+
 # Questions come first. The cluster's programs take minutes to compile on a new machine: that goes on, with what the
 # processors have to spare, while code and units are checked. Afterwards it is a matter of a second.
 .PHONY: test
-test: .venv/.ready ## Everything: lint, types, layers, unit, generated files, end to end; sets up what it needs
+test: .venv/.ready ## Everything: lint, types, layers, unit, generated files, end to end, a slice of the proof; sets up what it needs
+	@echo "seed: LONGTASK_SEED=$(LONGTASK_SEED) make test repeats what this run draws"
 	$(PY) -m tests.cluster prepare
 	@$(MAKE) --no-print-directory -j2 .programs .checks
 	@$(MAKE) --no-print-directory verify
 	@$(MAKE) --no-print-directory e2e
+	@$(MAKE) --no-print-directory faults
 
 .PHONY: .programs
 .programs: .venv/.ready
