@@ -110,6 +110,13 @@ def _suspend(scene: Scene) -> None:
     scene.until("Suspended")
 
 
+def _suspend_unseen(scene: Scene) -> None:
+    """Nobody waits until the operator has seen the worker."""
+    scene.task.wait_for_saved(HOLD, seconds=PATIENCE)
+    scene.want("Suspend")
+    scene.until("Suspended")
+
+
 def _suspend_while_starting(scene: Scene) -> None:
     scene.until_pod("that waits for a node", lambda pod: pod["status"]["phase"] == "Pending")
     scene.want("Suspend")
@@ -188,6 +195,13 @@ SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
         for scenario in (
             Scenario(name="complete", steps=_complete, end=_DONE, writes=4),
             Scenario(name="suspend-resume", steps=_suspend_and_resume, settings=HELD, end=_DONE, writes=9),
+            Scenario(
+                name="suspend",
+                steps=_suspend_unseen,
+                settings={**HELD, "LINGER": 1},
+                end=End(state="Suspended", reason="Saved", items=HOLD + 1),
+                writes=5,
+            ),
             Scenario(
                 name="suspend-while-starting",
                 steps=_suspend_while_starting,
