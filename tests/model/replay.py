@@ -5,8 +5,8 @@
 For each recorded write, whoever made it is asked whether it could have made it then (recordings/controller.py for the
 Job controller, recordings/actors.py for the others). Writes of a user are the input; what the API server makes of a
 user's deletion is checked. Wherever the real cluster was at rest for some seconds, and at the end of each recording,
-the simulators must have nothing to do. A write that changes nothing that they know is passed over, except by the
-Job controller, which must have had no reason to write anything else.
+the simulators must have nothing to do; a kubelet that was only slow must do that next. A write that changes nothing
+that they know is passed over, except by the Job controller, which must have had no reason to write anything else.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ class Replay:
     recording: Recording
     steps: Counter[str] = field(default_factory=Counter)
     found: list[Difference] = field(default_factory=list)
+    _owed: dict[tuple[str, str], Line] = field(default_factory=dict)
+    """Steps of the kubelet, and pods, that were due in a time of rest: a node may be slow."""
 
     def run(self) -> list[Difference]:
         """All that differs."""
@@ -73,6 +75,7 @@ class Replay:
             until = lines[index + 1].at if index + 1 < len(lines) else end
             if until - line.at >= REST:
                 self._rest(moment, line, until)
+        self._ask_for_owed(lambda _step, _name: True)
         return self.found
 
     def _take(self, before: Moment, line: Line) -> Moment:
@@ -119,8 +122,15 @@ class Replay:
         pod = happened.before.pods.get(happened.name)
         if pod is None:
             return set()
-        code = happened.real.exit_code if isinstance(happened.real, SimPod) else None
-        return {f"kubelet: {step}" for step in actors.matching(actors.kubelet_steps(pod, code, happened.now), happened)}
+        real = happened.real if isinstance(happened.real, SimPod) else None
+        code = real.exit_code if real and real.ended is not None else None  # no time: it never ran
+        steps = actors.matching(actors.kubelet_steps(pod, code, happened.now), happened)
+        if any(step.startswith("report") for step in steps):  # it may have started it after all
+            self._owed.pop(("report_never_started", pod.name), None)
+        for step in steps:
+            self._owed.pop((step, pod.name), None)
+        self._ask_for_owed(lambda _step, name: name == pod.name)
+        return {f"kubelet: {step}" for step in steps}
 
     def _by_scheduler(self, happened: Happened) -> set[str]:
         pod = happened.before.pods.get(happened.name)
@@ -139,10 +149,13 @@ class Replay:
     def _by_user(self, happened: Happened) -> set[str]:
         """Anything may be wished for; what becomes of a pod that is to go is for the API server."""
         pod, real = happened.before.pods.get(happened.name), happened.real
-        if pod is None or (isinstance(real, SimPod) and (real.asked, real.grace) == (pod.asked, pod.grace)):
-            return {"a user's wish"} | (self._by_evictor(happened) if pod else set())
-        if pod.disrupted and (evicted := self._by_evictor(happened)):
-            return evicted
+        if pod is None:
+            return {"a user's wish"}
+        if isinstance(real, SimPod) and (real.asked, real.grace) == (pod.asked, pod.grace):
+            evicted = real.disrupted and not pod.disrupted and real.phase is pod.phase
+            return self._by_evictor(happened) if evicted else {"a user's wish"}
+        if pod.disrupted and (found := self._by_evictor(happened)):
+            return found
         return {
             f"api server: {s}"
             for s in actors.matching(actors.deletion_steps(pod, self._graces(), happened.now), happened)
@@ -163,11 +176,19 @@ class Replay:
         frozen = self._frozen(line.at)
         now, grace = int(until), self.recording.header["grace"]
         left = [f"job controller: {what}" for what in self._controller.to_do(moment, now)]
-        left += actors.to_do(moment, grace, now, quiet=until - line.at, frozen=lambda _: frozen)
+        left += actors.collectors_to_do(moment, grace, now, quiet=until - line.at)
+        if not frozen:
+            self._owed |= {owed: line for owed in actors.kubelet_to_do(moment, now) if owed not in self._owed}
         if left:
             self._note(line, "everybody", f"nothing is written for {until - line.at:.1f} s after this", left)
         else:
             self.steps["rest"] += 1
+
+    def _ask_for_owed(self, due: Callable[[str, str], bool]) -> None:
+        """What the kubelet had to do in a time of rest, and did not do next."""
+        for (step, pod), line in [(owed, line) for owed, line in self._owed.items() if due(*owed)]:
+            del self._owed[step, pod]
+            self._note(line, "kubelet", "is at rest, and does something else afterwards", [f"{step} {pod}"])
 
     def _frozen(self, at: float) -> bool:
         """Whether the kubelet was frozen then."""
@@ -183,7 +204,8 @@ class Replay:
         )
         moment, grace = happened.before, self.recording.header["grace"]
         could = [f"job controller: {what}" for what in self._controller.could(moment, happened.now)]
-        could += actors.to_do(moment, grace, happened.now, quiet=float("inf"), frozen=lambda _: False)
+        could += actors.collectors_to_do(moment, grace, happened.now, quiet=float("inf"))
+        could += [f"kubelet: {step} {pod}" for step, pod in actors.kubelet_to_do(moment, happened.now)]
         self._note(line, line.by, f"{line.kind} {happened.name}: {changes}", could)
 
     def _note(self, line: Line, who: str, really: str, simulated: list[str]) -> None:

@@ -24,6 +24,7 @@ from tests.model.recordings.faults import FAULTS, Fault
 from tests.model.recordings.logs import Line, Recording, recordings
 from tests.model.recordings.scenarios import SCENARIOS
 from tests.model.recordings.stage import Stage
+from tests.model.recordings.writers import CONTROLLERS, UNKNOWN
 from tests.model.replay import Replay, replay
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ MODULES: Final = (job_controller, kubelet, garbage, storage)
 
 def test_every_scenario_has_been_recorded() -> None:
     assert {recording.name for recording in ALL} == set(SCENARIOS)
+
+
+def test_it_is_known_who_made_every_write() -> None:
+    assert {line.by for recording in ALL for line in recording.lines} & {UNKNOWN, CONTROLLERS} == set()
 
 
 def test_every_word_of_every_script_is_known() -> None:

@@ -19,7 +19,7 @@ from tests.model.objects import SimJob, SimPod, SimProcess, SimTask
 from tests.model.recordings.worlds import is_made
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.model.recordings.worlds import Happened, Moment, Thing
 
@@ -49,7 +49,14 @@ def _reports(pod: SimPod, process: SimProcess | None, now: int) -> Iterator[tupl
 
 
 def _process(pod: SimPod, exit_code: int | None) -> SimProcess:
-    return SimProcess(pod=pod.uid, task_uid=pod.task_uid, task_name="task", attempt=pod.attempt, exit_code=exit_code)
+    return SimProcess(
+        pod=pod.uid,
+        task_uid=pod.task_uid,
+        task_name="task",
+        attempt=pod.attempt,
+        node=pod.node or "",
+        exit_code=exit_code,
+    )
 
 
 def collector_steps(thing: Thing, moment: Moment, grace: int, now: int) -> Iterator[tuple[str, Thing | None]]:
@@ -119,24 +126,30 @@ def matching(steps: Iterator[tuple[str, Thing | None]], happened: Happened) -> s
     return {name for name, after in steps if is_made(after, happened)}
 
 
-def to_do(moment: Moment, grace: int, now: int, *, quiet: float, frozen: Callable[[SimPod], bool]) -> list[str]:
-    """What collectors and kubelet would still do after `quiet` seconds. `frozen`: of a node that is silent.
+def collectors_to_do(moment: Moment, grace: int, now: int, *, quiet: float) -> list[str]:
+    """What the collectors would still do after `quiet` seconds without a write."""
+    things: tuple[Thing, ...] = (*moment.tasks.values(), *moment.jobs.values(), *moment.pods.values())
+    left = [
+        f"garbage collector: {step} {thing.name}"
+        for thing in things
+        for step, after in collector_steps(thing, moment, grace, now)
+        if after != thing
+    ]
+    unscheduled = [pod for pod in moment.pods.values() if garbage.collect_unscheduled(pod, now=now) != pod]
+    if quiet > POD_COLLECTOR_LOOKS_EVERY:
+        left += [f"pod collector: collect_unscheduled {pod.name}" for pod in unscheduled]
+    return left
+
+
+def kubelet_to_do(moment: Moment, now: int) -> Iterator[tuple[str, str]]:
+    """What the kubelet would still do when nobody else writes any more: steps and pods.
 
     Whether a container goes on is its own affair, and what holds the object of a pod that is to go at once is not the
     kubelet's.
     """
-    left: list[str] = []
-    things: tuple[Thing, ...] = (*moment.tasks.values(), *moment.jobs.values(), *moment.pods.values())
-    for thing in things:
-        steps = collector_steps(thing, moment, grace, now)
-        left += [f"garbage collector: {step} {thing.name}" for step, after in steps if after != thing]
     for pod in moment.pods.values():
-        if garbage.collect_unscheduled(pod, now=now) != pod and quiet > POD_COLLECTOR_LOOKS_EVERY:
-            left.append(f"pod collector: collect_unscheduled {pod.name}")
         held = pod.asked is not None and not pod.grace
-        if pod.node is None or frozen(pod) or held:
+        if pod.node is None or held:
             continue
         wanted = ("last_delete",) if pod.running else ("last_delete", "report_never_started")
-        steps_of = kubelet_steps(pod, None, now)
-        left += [f"kubelet: {step} {pod.name}" for step, _ in steps_of if step.startswith(wanted)]
-    return left
+        yield from ((step, pod.name) for step, _ in kubelet_steps(pod, None, now) if step.startswith(wanted))

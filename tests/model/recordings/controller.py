@@ -154,12 +154,12 @@ class Controller:
                 return
             if effect is None:
                 continue
+            if passed and not _at_once(passed, write):
+                break
             if self._is(effect, write, happened):
                 rest = (*passed, *writes[index + 1 :])
                 yield _name(write, happened), _over(rest, happened) if isinstance(write, UpdateStatus) else rest
                 return
-            if not isinstance(write, DeletePod | DropFinalizer):
-                break
             passed.append(write)
         if _is_unchanged(happened) and not isinstance(next(iter(writes), None), CreatePod | UpdateStatus):
             yield "nothing but the number of ready pods", writes
@@ -215,6 +215,13 @@ def _ended(pod: SimPod) -> int | None:
 
 def _of(moment: Moment) -> tuple[SimPod, ...]:
     return tuple(moment.pods[name] for name in sorted(moment.pods))
+
+
+def _at_once(passed: list[Write], write: Write) -> bool:
+    """Whether it goes out at the same time as those: each to a pod of its own."""
+    together = [*passed, write]
+    uids = {one.uid for one in together if isinstance(one, DeletePod | DropFinalizer)}
+    return len(uids) == len(together)
 
 
 def _over(writes: Rest, happened: Happened) -> Rest:

@@ -19,7 +19,7 @@ from tests.model.objects import JobCondition, SimJob, SimPod
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.model.job_controller import Finish, Write
+    from tests.model.job_controller import Write
 
 Function = Callable[..., Any]
 Pods = tuple[SimPod, ...]
@@ -67,19 +67,6 @@ def _stops_before_its_end(real: Function) -> Function:
         return writes, replace(after, terminating=status.terminating + after.terminating)
 
     return manage
-
-
-def _without_waiting(real: Function) -> Function:
-    def track(job: SimJob, status: SimJob, pods: Pods, finish: Finish | None) -> list[Write]:
-        writes: list[Write] = real(job, replace(status, terminating=0), pods, finish)
-        return [
-            UpdateStatus(job=replace(write.job, terminating=status.terminating))
-            if isinstance(write, UpdateStatus)
-            else write
-            for write in writes
-        ]
-
-    return track
 
 
 def _graceful_though_unscheduled(real: Function) -> Function:
@@ -135,7 +122,6 @@ FAULTS: Final = {
         "_track", lambda real: lambda *things: sorted(real(*things), key=lambda w: isinstance(w, UpdateStatus))
     ),
     "finishes in one step": _fault("sync", lambda real: lambda *a, **k: _first_status_left_out(real(*a, **k))),
-    "finishes while a pod is stopping": _fault("_track", _without_waiting),
     "keeps finalizers when the Job is being deleted": _fault(
         "_track", lambda real: lambda job, *others: real(replace(job, deleting=False), *others)
     ),

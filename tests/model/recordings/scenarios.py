@@ -204,6 +204,10 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         program=_stops_with(75, slow=SLOW),
         script="create until_running suspend until_stopping delete_job_in_foreground until_gone",
     ),
+    "delete_job_in_foreground_whose_pod_is_held": Scenario(
+        script="create until_running hold_pod delete_job_in_foreground until_failed_pod until_rest let_pod_go"
+        " until_gone",
+    ),
     "delete_job_in_background_while_pod_is_deleted": Scenario(
         program=_stops_with(3, slow=SLOW),
         script="create until_running delete_pod until_stopping delete_job_in_background until_gone",

@@ -140,7 +140,7 @@ def is_made(after: Thing | None, happened: Happened) -> bool:
     if not differences(after, happened.real):
         return True
     before = happened.before.pods.get(happened.name)
-    if after is not None or before is None or not isinstance(happened.real, SimPod):
+    if after is not None or before is None or before.tracked or not isinstance(happened.real, SimPod):
         return False
     return not differences(replace(before, asked=happened.now, grace=0), happened.real)
 
