@@ -1,7 +1,7 @@
-"""The contenders of the real worker's part: a LongTask and a raw Job, of one pod template, with one image and program.
+"""The contenders of the real worker's part: a LongTask and raw Jobs, of one pod template, with one image and program.
 
 Each asks for a suspension or a resumption by one merge patch, and says when an observer can know that it has come
-about. Both are seen through the same three watches, by the same means. It must not know how results are kept.
+about. All are seen through the same three watches, by the same means. It must not know how results are kept.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from enum import StrEnum, unique
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from longtask.api import names
+from longtask.core.job import job_manifest
 from tests.e2e.support.client import MERGE, Api, Body
 from tests.e2e.support.tasks import condition, runs, settled_in
 
@@ -56,8 +57,8 @@ class Contender(ABC):
     """UID of the pod that was the last one when the patch was sent."""
 
     kind: ClassVar[str]
-    job_label: ClassVar[str]
     pod_label: ClassVar[str]
+    """Name of the label by which its pods carry its UID."""
     awaits_removal: ClassVar[bool] = False
     """Whether a suspension is followed until the pod is removed, beyond the moment in which its end is known."""
 
@@ -123,9 +124,8 @@ class Contender(ABC):
             return None
         return {**times, Step.KNOWN: known}
 
-    def _is_my_job(self, event: Event) -> bool:
-        labels = event.body["metadata"].get("labels", {})
-        return event.kind == "Job" and labels.get(self.job_label) == self.uid
+    @abstractmethod
+    def _is_my_job(self, event: Event) -> bool: ...
 
     def _is_my_pod(self, event: Event) -> bool:
         labels = event.body["metadata"].get("labels", {})
@@ -136,7 +136,7 @@ class LongTask(Contender):
     """Known is what the task's state says at its generation: `Suspended` is a proof, `Running` a worker at work."""
 
     kind = "LongTask"
-    job_label = pod_label = names.LABEL_TASK_UID
+    pod_label = names.LABEL_TASK_UID
 
     def manifest(self, template: Body) -> Body:
         """See the base class."""
@@ -152,6 +152,10 @@ class LongTask(Contender):
         state = "Suspended" if suspended else "Running"
         return next((event.at for event in events if self._says(event, state, generation)), None)
 
+    def _is_my_job(self, event: Event) -> bool:
+        labels = event.body["metadata"].get("labels", {})
+        return event.kind == "Job" and labels.get(names.LABEL_TASK_UID) == self.uid
+
     def _says(self, event: Event, state: str, generation: int) -> bool:
         metadata = event.body["metadata"]
         mine = event.kind == "LongTask" and metadata["uid"] == self.uid and generation_of(event.body) == generation
@@ -163,7 +167,7 @@ class RawJob(Contender):
 
     kind = "Job"
     awaits_removal = True
-    job_label = pod_label = "batch.kubernetes.io/controller-uid"
+    pod_label = "batch.kubernetes.io/controller-uid"
 
     def manifest(self, template: Body) -> Body:
         """See the base class."""
@@ -182,6 +186,32 @@ class RawJob(Contender):
 
     def _is_my_job(self, event: Event) -> bool:
         return event.kind == "Job" and bool(event.body["metadata"]["uid"] == self.uid)
+
+
+class SameWorker(RawJob):
+    """A raw Job whose worker does all that a LongTask's does: it claims, and saves at the API server.
+
+    Its Job is the one that the operator would create, without labels and owner. Its checkpoint is in a LongTask that
+    nothing else is used of: the operator can't run it, because a Job of that name is there that is not its own.
+    """
+
+    def create(self, template: Body) -> int:
+        """See the base class."""
+        task = self.name
+        generation = super().create(template)
+        self.api.patch("LongTask", task, self.namespace, {"spec": {"desiredState": "Run"}}, how=MERGE)
+        return generation
+
+    def manifest(self, template: Body) -> Body:
+        """See the base class. Creates the LongTask, suspended, because the Job's name has its UID in it."""
+        spec: Body = {"desiredState": "Suspend", "template": template}
+        task = {"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": {"name": self.name}, "spec": spec}
+        made = self.api.create(task, self.namespace)
+        job = job_manifest(made, attempt=1, failures_before=0, backoff_limit=6)
+        self.name = job["metadata"]["name"]
+        job["metadata"] = {"name": self.name}
+        del job["spec"]["template"]["metadata"]
+        return job
 
 
 def generation_of(body: Body) -> int:
