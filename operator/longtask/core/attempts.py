@@ -60,7 +60,7 @@ def resume(o: Observed) -> Plan:
     if o.template_changed:
         return replace_attempt(o, reason=Reason.TEMPLATE_CHANGED, message="the template was changed", fresh=True)
     if job.outcome is not JobOutcome.OPEN:
-        words = "the Job had failed by how its pod ended when it was suspended"
+        words = "the Job can't go on, because of how its pod ended when it was suspended"
         return replace_attempt(o, reason=Reason.INTERRUPTED, message=words)
     unsuspend = SetJobSuspended(name=job.name, uid=job.uid, resource_version=job.resource_version, suspend=False)
     if o.task.status.state is State.INIT:

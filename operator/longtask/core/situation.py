@@ -24,7 +24,7 @@ class Situation(StrEnum):
     STOPPED = "Job is suspended, no pod active", "`spec.suspend` is set, `Suspended` is `True`, and no pod is active"
     ENDING = (
         "Job is about to finish",
-        "the Job has the condition `SuccessCriteriaMet`, or `FailureTarget` without being suspended",
+        "the Job has the condition `SuccessCriteriaMet` or `FailureTarget`, and is not suspended",
     )
     COMPLETE = "Job is complete", "the Job has the condition `Complete`"
     FAILED = "Job has failed", "the Job has the condition `Failed`"
@@ -43,9 +43,10 @@ def situation(o: Observed) -> Situation:
     A Job that is complete is so even while it is being deleted. One that failed is not judged then: its deletion may
     be what has killed its pod.
 
-    A Job that begins to fail when it is already suspended (its pod answered SIGTERM with the code for "never retry")
-    will never say `Failed`: the API server refuses that, because a suspended Job has no start time (seen on 1.36). So
-    it is one that is suspended, and not fit to be resumed.
+    A Job that begins to finish when it is already suspended will never say `Failed` or `Complete`: the API server
+    refuses that, because a suspended Job has no start time (seen on 1.36). It fails so when its pod answers SIGTERM with
+    the code for "never retry", and succeeds so when its pod had been evicted or deleted before the suspension, and still
+    exits with 0. So it is one that is suspended, and not fit to be resumed.
     """
     job = o.job
     if job is None:
@@ -57,9 +58,7 @@ def situation(o: Observed) -> Situation:
             return Situation.COMPLETE
         case JobOutcome.FAILED:
             return Situation.FAILED
-        case JobOutcome.COMPLETING:
-            return Situation.ENDING
-        case JobOutcome.FAILING:
+        case JobOutcome.COMPLETING | JobOutcome.FAILING:
             return _stopping(o) if job.suspend and job.suspended is True else Situation.ENDING
         case JobOutcome.OPEN:
             return _stopping(o) if job.suspend else Situation.ACTIVE

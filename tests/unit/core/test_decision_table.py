@@ -59,20 +59,19 @@ def test_a_job_that_has_never_said_anything_is_still_being_suspended() -> None:
     assert situation(observed(a_task(), a_job(suspend=True, suspended=None))) is Situation.STOPPING
 
 
-def test_a_suspended_job_that_is_about_to_be_complete_is_judged_first() -> None:
+@pytest.mark.parametrize("outcome", [JobOutcome.COMPLETING, JobOutcome.FAILING])
+def test_a_job_that_is_about_to_finish_while_its_suspension_is_only_asked_for_is_judged_first(
+    outcome: JobOutcome,
+) -> None:
     """A finished Job is judged before any suspension, and the final condition comes late."""
-    job = a_suspended_job(outcome=JobOutcome.COMPLETING)
+    job = a_job(suspend=True, suspended=False, outcome=outcome)
     assert situation(observed(a_task(), job)) is Situation.ENDING
 
 
-def test_a_job_that_is_about_to_fail_while_its_suspension_is_only_asked_for_is_judged_first() -> None:
-    job = a_job(suspend=True, suspended=False, outcome=JobOutcome.FAILING)
-    assert situation(observed(a_task(), job)) is Situation.ENDING
-
-
-def test_a_job_that_begins_to_fail_when_it_is_suspended_is_not_waited_for() -> None:
-    """It can never say `Failed`: the API server refuses that, because a suspended Job has no start time."""
-    job = a_suspended_job(outcome=JobOutcome.FAILING)
+@pytest.mark.parametrize("outcome", [JobOutcome.COMPLETING, JobOutcome.FAILING])
+def test_a_job_that_begins_to_finish_when_it_is_suspended_is_not_waited_for(outcome: JobOutcome) -> None:
+    """It can never say how it ended: the API server refuses that, because a suspended Job has no start time."""
+    job = a_suspended_job(outcome=outcome)
     assert situation(observed(a_task(), job)) is Situation.STOPPED
     assert situation(observed(a_task(), job, a_pod())) is Situation.STOPPING
 

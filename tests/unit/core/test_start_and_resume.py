@@ -43,9 +43,10 @@ def test_a_task_that_was_suspended_before_it_had_a_job_leaves_suspended_first() 
     assert written(plan).state is State.INIT
 
 
-def test_a_job_that_its_suspension_has_made_fail_is_replaced_and_uses_no_retry() -> None:
+@pytest.mark.parametrize("outcome", [JobOutcome.COMPLETING, JobOutcome.FAILING])
+def test_a_job_that_began_to_finish_when_it_was_suspended_is_replaced_and_uses_no_retry(outcome: JobOutcome) -> None:
     task = a_task(RUN, State.SUSPENDED, status={"failures": 2})
-    job = a_suspended_job(outcome=JobOutcome.FAILING, failures_before=1, failed=1)
+    job = a_suspended_job(outcome=outcome, failures_before=1, failed=1)
 
     plan = reconcile(observed(task, job))
 

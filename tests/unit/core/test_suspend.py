@@ -78,15 +78,18 @@ def test_nothing_is_asked_before_the_job_controller_has_said_suspended(suspended
 
 @pytest.mark.parametrize(
     "job",
-    [a_suspended_job(outcome=JobOutcome.COMPLETING), a_job(suspend=True, suspended=None, outcome=JobOutcome.FAILING)],
+    [a_job(suspend=True, suspended=None, outcome=end) for end in (JobOutcome.COMPLETING, JobOutcome.FAILING)],
     ids=["complete", "failed"],
 )
 def test_a_job_that_is_about_to_finish_is_waited_for(job: ObservedJob) -> None:
     assert reconcile(observed(a_suspending_task(), job, live=())) == WAIT
 
 
-def test_a_job_that_its_suspension_has_made_fail_is_proved_suspended_like_any_other() -> None:
-    job = a_suspended_job(outcome=JobOutcome.FAILING)
+@pytest.mark.parametrize("outcome", [JobOutcome.COMPLETING, JobOutcome.FAILING])
+def test_a_job_that_begins_to_finish_when_it_is_suspended_is_proved_suspended_like_any_other(
+    outcome: JobOutcome,
+) -> None:
+    job = a_suspended_job(outcome=outcome)
     plan = reconcile(observed(a_suspending_task(), job, live=()))
     assert plan.outcome is Outcome.SUSPENDED
 
