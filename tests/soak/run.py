@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.soak.subject import Sample, Subject
     from tests.whole.rig import Rig
 
-PER_ROUND: Final = 5
+PER_ROUND: Final = 2
 """Lives of each task between two looks."""
 
 _PATIENCE = 120.0  # seconds until all is quiet
@@ -29,7 +29,7 @@ _LOG_KEPT = 100  # changes that the stand-in keeps: watches from before them mus
 _SETTINGS: Final[dict[str, str]] = {
     "LONGTASK_HEALTH_PORT": "0",
     "LONGTASK_REQUEST_SECONDS": "10",
-    "LONGTASK_WATCH_IDLE_SECONDS": "3",
+    "LONGTASK_WATCH_IDLE_SECONDS": "2",
     "LONGTASK_BACKOFF_SECONDS": "0.5",
     "LONGTASK_SWEEP_SECONDS": "20",
     "LONGTASK_LOG_LEVEL": "WARNING",

@@ -42,18 +42,18 @@ async def _make(rig: Rig, luck: random.Random) -> None:
     while True:
         await asyncio.sleep(luck.uniform(*_PAUSES))
         times = luck.randint(1, _MOST)
-        match luck.randrange(9):
-            case 0 | 1:
+        match luck.randrange(20):
+            case 0 | 1 | 2 | 3:
                 server.fault(is_write, times=times, status=luck.choice((409, 500, 503)))
-            case 2:
+            case 4 | 5 | 6:
                 server.fault(is_write, times=times, status=429, headers={"Retry-After": "1"})
-            case 3:
+            case 7 | 8 | 9:
                 server.fault(is_write, times=times, cut=True)
-            case 4 | 5:
+            case 10 | 11 | 12 | 13:
                 server.fault(is_write, times=times, cut_after=True)
-            case 6:
+            case 14 | 15 | 16 | 17:
                 server.end_watches(luck.choice((None, {"code": 410, "message": "too old resource version"})))
-            case 7:
+            case 18:
                 server.freeze_watches()
             case _:
                 server.away = True

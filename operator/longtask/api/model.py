@@ -13,7 +13,10 @@ from pydantic.alias_generators import to_camel
 
 
 def _to_utc(time: datetime) -> datetime:
-    return time.astimezone(UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:  # pydantic takes a ValueError for an invalid value, and nothing else
+        raise ValueError(f"{time} is no time that Python can count with in UTC") from error
 
 
 def rfc3339(time: datetime) -> str:

@@ -26,12 +26,12 @@ _SECRET_NAME = re.compile(r"PASSW|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIAL"
 def template_hash(template: Mapping[str, Any]) -> str:
     """A short stable hash of the template: 16 hexadecimal digits, equal for equal content in any order of keys."""
     canonical = json.dumps(template, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def secrets_inline(template: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of environment variables that look like secrets and have a plain value; sorted, each once."""
-    spec = template.get("spec") or {}
+    spec = _object(template.get("spec"))
     containers = [*_objects(spec.get("containers")), *_objects(spec.get("initContainers"))]
     found = {
         str(env.get("name"))
@@ -125,6 +125,17 @@ def _prepare_pod(template: dict[str, Any], labels: Mapping[str, str], metadata: 
 def _with_more(written: object, *more: dict[str, Any]) -> object:
     """What the template says and more. What is no list stays as it was written: the API server refuses it best."""
     return [*written, *more] if isinstance(written, list) else written or list(more)
+
+
+def queue_of(template: Mapping[str, Any]) -> str | None:
+    """The Kueue queue that the pods' labels ask for."""
+    labels = _object(_object(template.get("metadata")).get("labels"))
+    return labels.get(names.LABEL_KUEUE_QUEUE) or None
+
+
+def _object(written: object) -> dict[str, Any]:
+    """What should be an object; nothing is in anything else."""
+    return written if isinstance(written, dict) else {}
 
 
 def _objects(written: object) -> list[dict[str, Any]]:

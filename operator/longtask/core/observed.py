@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import TYPE_CHECKING
 
+from longtask.api.longtask import INT32_MAX
 from longtask.api.names import job_name
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class ObservedJob:
     @property
     def failures(self) -> int:
         """Failures that count against the backoff limit, over all attempts since the last fresh start."""
-        return self.failures_before + self.failed
+        return min(INT32_MAX, self.failures_before + self.failed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

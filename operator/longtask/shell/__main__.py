@@ -12,10 +12,15 @@ from longtask.shell.log import set_up_logging
 from longtask.shell.operator import run_operator
 from longtask.shell.settings import Settings
 
+_DEEPEST = 40_000
+"""Python frames. The API server takes objects nested 10,000 deep, and kopf and we must be able to read them: one such
+task, which anybody may create, would otherwise end the stream of all tasks, again and again."""
+
 
 def main() -> int:
     """Run until SIGTERM or SIGINT."""
     try:
+        sys.setrecursionlimit(_DEEPEST)
         settings = Settings.from_environment(os.environ)
         set_up_logging(settings.log_level, settings.log_format)
         asyncio.run(run_operator(settings))

@@ -84,6 +84,8 @@ class Api:
         while True:
             page_query = {**query, "limit": str(_PAGE)} | ({"continue": more} if more else {})
             page = await self._call("GET", path, query=page_query, accept=accept)
+            if not _is_list(page):  # taken for an empty one, it would say that everything is gone
+                raise Unavailable(f"the answer of the API server at {path} is no list")
             yield page
             more = page["metadata"].get("continue") or ""
             if not more:
@@ -97,7 +99,7 @@ class Api:
                 raise await _failure(answer)
             with _translated():
                 async for line in answer.response.content:
-                    yield json.loads(line)
+                    yield _object(line)
 
     async def _call(
         self,
@@ -111,11 +113,10 @@ class Api:
     ) -> Json:
         headers = {"Content-Type": content_type, "Accept": accept or "application/json"}
         async with self._open(method, path, query=query, body=body, headers=headers, timeout=self._timeout) as answer:
-            if answer.status >= 400:
+            if not 200 <= answer.status < 300:
                 raise await _failure(answer)
             with _translated():
-                result: Json = json.loads(await answer.read())
-                return result
+                return _object(await answer.read())
 
     @asynccontextmanager
     async def _open(
@@ -146,17 +147,32 @@ def _translated() -> Iterator[None]:
     """Turn what the HTTP library raises into `Unavailable`."""
     try:
         yield
-    # a time-out is an OSError, bad JSON a ValueError, a token file that can't be read just now a ConfigException
-    except (aiohttp.ClientError, OSError, ValueError, ConfigException) as error:
+    # a time-out is an OSError, bad JSON a ValueError, JSON that is nested too deeply a RecursionError, and a token file
+    # that can't be read just now a ConfigException
+    except (aiohttp.ClientError, OSError, ValueError, RecursionError, ConfigException) as error:
         message = f"no answer from the API server: {type(error).__name__} {error}".rstrip()
         raise Unavailable(message) from error
+
+
+def _object(text: bytes) -> Json:
+    """The JSON object in an answer. Raises ValueError for anything else."""
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"no JSON object: {text[:100]!r}")  # noqa: TRY004  the value is wrong, as of JSON that is none
+    return found
+
+
+def _is_list(page: Json) -> bool:
+    metadata = page.get("metadata")
+    versioned = isinstance(metadata, dict) and isinstance(metadata.get("resourceVersion"), str)
+    return versioned and isinstance(page.get("items"), list)
 
 
 async def _failure(answer: RESTResponse) -> Exception:
     """The error that a failed answer stands for."""
     try:
         body = json.loads(await answer.read())
-    except (aiohttp.ClientError, OSError, ValueError):
+    except (aiohttp.ClientError, OSError, ValueError, RecursionError):
         body = {}
     return api_error(
         answer.status, body if isinstance(body, dict) else {}, retry_after=answer.headers.get("Retry-After")

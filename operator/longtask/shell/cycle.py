@@ -88,6 +88,8 @@ class Cycle:
             self._queue.forget(uid)
             self._executor.forget(uid)
             return
+        self._cluster.jobs.require_readable(uid)
+        self._cluster.pods.require_readable(uid)
         await self._executor.look_again(task)
         observed = self._observe(task)
         plan = await self._decide(observed)

@@ -10,7 +10,8 @@ ShellError
     ├── Conflict           409: somebody was there first
     ├── Expired            410: the list or watch must start anew
     ├── NotServed          404 without a word of any object: the API server does not know the resource (yet)
-    └── Unavailable        401, 5xx, time-out, cut connection: whether a write has happened is not known
+    └── Unavailable        401, 408, 5xx, time-out, cut connection, an answer that makes no sense: whether a write has
+        │                  happened is not known
         └── Throttled      429: it has not happened; later
 
 Each may carry `retry_after`, the seconds that the server asked to wait.
@@ -48,7 +49,9 @@ class ApiError(ShellError):
     @property
     def causes(self) -> frozenset[str]:
         """The machine-readable reasons that the server gives, such as `NamespaceTerminating`."""
-        return frozenset(str(cause.get("reason", "")) for cause in self.details.get("causes") or ())
+        causes = self.details.get("causes")
+        causes = causes if isinstance(causes, list) else []
+        return frozenset(str(cause.get("reason", "")) for cause in causes if isinstance(cause, dict))
 
 
 class Refused(ApiError):
@@ -93,6 +96,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
     401: Unavailable,
     403: Forbidden,
     404: Missing,
+    408: Unavailable,
     409: Conflict,
     410: Expired,
     413: Refused,
@@ -107,12 +111,12 @@ LONGEST_RETRY_AFTER = 60.0
 
 def api_error(status: int, body: dict[str, Any], *, retry_after: str | None = None) -> ApiError:
     """Translate an answer (HTTP status, `metav1.Status` body or {} for anything else, Retry-After header)."""
-    fallback = Unavailable if status >= 500 else Refused
+    fallback = Refused if 400 <= status < 500 else Unavailable
     kind = NotServed if status == 404 and not body else _BY_STATUS.get(status, fallback)
     details = body.get("details")
     details = details if isinstance(details, dict) else {}
     error = kind(str(body.get("message") or f"HTTP {status}"), status=status, details=details)
     asked = retry_after or str(details.get("retryAfterSeconds") or "")
-    if asked.isdigit():
+    if asked.isascii() and asked.isdigit():
         error.retry_after = min(float(asked), LONGEST_RETRY_AFTER)
     return error

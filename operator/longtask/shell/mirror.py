@@ -51,7 +51,9 @@ class Source(Protocol):
 
 def newer(left: str, right: str) -> bool:
     """Whether resource version `left` is newer than `right`: numbers, comparable within a resource (KEP-5504)."""
-    return int(left) > int(right) if left.isdigit() and right.isdigit() else left != right
+    if not (left.isascii() and left.isdigit() and right.isascii() and right.isdigit()):
+        return left != right
+    return (len(left), left) > (len(right), right)  # they have no leading zeros
 
 
 class Mirror(Generic[R]):
@@ -77,6 +79,7 @@ class Mirror(Generic[R]):
         self._longest_backoff = longest_backoff
         self._records: dict[tuple[str, str], R] = {}
         self._by_task: dict[str, dict[tuple[str, str], R]] = {}
+        self._unreadable: dict[tuple[str, str], str] = {}  # UID of the task by key
         self._version = "0"
         self._failures = 0
         self.synced = asyncio.Event()
@@ -85,16 +88,28 @@ class Mirror(Generic[R]):
         """All records of a task."""
         return tuple(self._by_task.get(uid, {}).values())
 
+    def require_readable(self, uid: str) -> None:
+        """Raise `Unavailable` if there is anything of a task that can't be read: it must not pass for nothing."""
+        names_of_them = [f"{namespace}/{name}" for (namespace, name), owner in self._unreadable.items() if owner == uid]
+        if names_of_them:
+            raise Unavailable(f"{self._path}: {', '.join(names_of_them)} can't be read: repair or delete it")
+
     def __len__(self) -> int:
         return len(self._records)
 
     def apply(self, item: dict[str, Any]) -> None:
-        """Take in an object as the server answered it to a write of ours."""
-        for record in self._parsed([item]):
-            known = self._records.get((record.namespace, record.name))
-            if known is None and not newer(record.resource_version, self._version):
-                return  # the watch is past it already: it has come and gone
-            self._put(record)
+        """Take in an object as the server answered it to a write of ours. Raises `Unavailable` if it makes no sense."""
+        require_object(item)
+        try:
+            record = self._parse(item)
+        except Exception as error:
+            raise Unavailable(f"{self._path}: {object_name(item)}, as it was answered, can't be read") from error
+        if record is None:
+            return
+        known = self._records.get((record.namespace, record.name))
+        if known is None and not newer(record.resource_version, self._version):
+            return  # the watch is past it already: it has come and gone
+        self._put(record)
 
     def forget(self, namespace: str, name: str, uid: str) -> None:
         """Drop a record of what the server says is gone, without waiting for the watch to say so."""
@@ -127,6 +142,7 @@ class Mirror(Generic[R]):
     async def _list(self) -> None:
         """Replace everything by what is there now; what has vanished meanwhile counts as deleted."""
         seen: dict[tuple[str, str], R] = {}
+        self._unreadable.clear()
         version = self._version
         async for page in self._source.pages(self._path, self._query):
             version = page["metadata"]["resourceVersion"]
@@ -173,6 +189,7 @@ class Mirror(Generic[R]):
     def _take_object(self, item: dict[str, Any], *, gone: bool) -> None:
         metadata = item["metadata"]
         known = self._records.get((metadata.get("namespace", ""), metadata["name"]))
+        self._unreadable.pop((metadata.get("namespace", ""), metadata["name"]), None)
         if gone:
             if known is not None and not newer(known.resource_version, metadata["resourceVersion"]):
                 self._drop(known)
@@ -190,9 +207,19 @@ class Mirror(Generic[R]):
                 record = self._parse(item)
             except Exception:  # noqa: BLE001  whatever it is, it is this object's alone
                 _log.exception("%s: unreadable object", self._path, extra={"object": object_name(item)})
+                self._note_unreadable(item)
                 continue
             if record is not None:
                 yield record
+
+    def _note_unreadable(self, item: object) -> None:
+        """Remember whose it is, as far as its label tells."""
+        metadata = _metadata(item)
+        labels = metadata.get("labels")
+        uid = labels.get(names.LABEL_TASK_UID) if isinstance(labels, dict) else None
+        if isinstance(uid, str):
+            self._unreadable[str(metadata.get("namespace", "")), str(metadata.get("name", ""))] = uid
+            self._changed(uid)
 
     def _put(self, record: R) -> None:
         key = (record.namespace, record.name)
@@ -215,7 +242,19 @@ class Mirror(Generic[R]):
         self._changed(known.task_uid)
 
 
-def object_name(item: Mapping[str, Any]) -> str:
+def _metadata(item: object) -> Mapping[str, Any]:
+    metadata = item.get("metadata") if isinstance(item, dict) else None
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def require_object(body: object) -> None:
+    """Raise `Unavailable` for an answer that has not what every object has: it says nothing of what has happened."""
+    metadata = _metadata(body)
+    if not all(isinstance(metadata.get(key), str) for key in ("uid", "resourceVersion", "name")):
+        raise Unavailable("the answer of the API server is no object of Kubernetes")
+
+
+def object_name(item: object) -> str:
     """Namespace and name of whatever this is, for the log."""
-    metadata = item.get("metadata") or {}
+    metadata = _metadata(item)
     return f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"

@@ -1,19 +1,20 @@
 """From raw objects to the records that the decision reads: parsed once, at the edge, and nothing kept beyond them.
 
 None means "not an object of ours": a label is no proof, so owner and name are looked at, too. Whatever users and pods
-may write is read without failing, and a pod of which not everything is understood counts as one that runs.
+may write is read without failing, and a pod of which not everything is understood counts as one that runs. What makes
+no sense at all raises: unknown is not empty, so nothing must be decided as if it were not there.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from longtask.api import names
-from longtask.api.longtask import LongTask
+from longtask.api.longtask import INT32_MAX, LongTask
 from longtask.api.names import Reason
-from longtask.core.job import secrets_inline, template_hash, worker_container
+from longtask.core.job import queue_of, secrets_inline, template_hash, worker_container
 from longtask.core.observed import JobOutcome, ObservedJob, ObservedPod, ObservedTask, PodPhase, Trouble
 
 if TYPE_CHECKING:
@@ -52,12 +53,19 @@ _NEVER_A_POD = re.compile(r'(pods "[^"]*-)[a-z0-9]{5}(?=")')
 _LONGEST_GRACE = timedelta(days=36500)
 """A pod may ask for more than Python can count."""
 
+_YEARS = range(1970, 9000)
+"""Times outside are none that anything of ours happened at, and too near to what Python can count to."""
+
+_INT32_DIGITS = 10
+
+_SOME_DAY = datetime(9000, 1, 1, tzinfo=UTC)
+"""For a deletion whose time makes no sense: asked to stop, and never known to have had its time."""
+
 
 def task_record(body: Mapping[str, Any]) -> ObservedTask:
     """The record of a LongTask. Raises `pydantic.ValidationError` for one that our CRD would not have let in."""
     task = LongTask.from_body(body)
     metadata, spec = task.metadata, task.spec
-    template_labels = ((spec.template.get("metadata") or {}).get("labels")) or {}
     return ObservedTask(
         namespace=metadata.namespace,
         name=metadata.name,
@@ -69,7 +77,7 @@ def task_record(body: Mapping[str, Any]) -> ObservedTask:
         backoff_limit=spec.backoff_limit,
         template_hash=template_hash(spec.template),
         secrets_inline=secrets_inline(spec.template),
-        queue=metadata.labels.get(names.LABEL_KUEUE_QUEUE) or template_labels.get(names.LABEL_KUEUE_QUEUE),
+        queue=metadata.labels.get(names.LABEL_KUEUE_QUEUE) or queue_of(spec.template),
         status=_without_data(task.status),
     )
 
@@ -86,12 +94,12 @@ def _without_data(status: LongTaskStatus) -> LongTaskStatus:
 
 
 def job_record(body: Json) -> ObservedJob | None:
-    """The record of a Job that a LongTask controls."""
+    """The record of a Job that a LongTask controls. Raises for one that makes no sense."""
     metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
     owner = _controller(metadata)
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    attempt = labels.get(names.LABEL_ATTEMPT, "")
-    if owner is None or owner.get("kind") != names.KIND or not attempt.isdigit():
+    attempt = _count(labels.get(names.LABEL_ATTEMPT))
+    if owner is None or owner.get("kind") != names.KIND or attempt is None:
         return None
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
     kind, outcome = next(
@@ -99,59 +107,77 @@ def job_record(body: Json) -> ObservedJob | None:
     )
     said = conditions.get("Suspended")
     ended = conditions.get(kind) or {}
-    failures_before = annotations.get(names.ANNOTATION_FAILURES_BEFORE, "")
     return ObservedJob(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata["uid"],
-        resource_version=metadata["resourceVersion"],
-        task_uid=owner["uid"],
-        attempt=int(attempt),
-        template_hash=annotations.get(names.ANNOTATION_TEMPLATE_HASH, ""),
-        failures_before=int(failures_before) if failures_before.isdigit() else 0,
+        **_identity(metadata),
+        task_uid=_text(owner["uid"]),
+        attempt=attempt,
+        template_hash=_text(annotations.get(names.ANNOTATION_TEMPLATE_HASH, "")),
+        failures_before=_count(annotations.get(names.ANNOTATION_FAILURES_BEFORE)) or 0,
         deleting="deletionTimestamp" in metadata,
-        suspend=bool(spec.get("suspend")),
+        suspend=_flag(spec.get("suspend")),
         suspended=None if said is None else _true(said),
         outcome=outcome,
-        outcome_reason=ended.get("reason") or "",
-        outcome_message=ended.get("message") or "",
-        failed=status.get("failed") or 0,
+        outcome_reason=_text(ended.get("reason") or ""),
+        outcome_message=_text(ended.get("message") or ""),
+        failed=_optional(status.get("failed"), int) or 0,
         active_since=_time(status.get("startTime")) or _required_time(metadata["creationTimestamp"]),
     )
 
 
 def pod_record(body: Json) -> ObservedPod | None:
-    """The record of a pod of a task, by label and name; its worker's container is what counts."""
-    metadata, spec, status = body["metadata"], body["spec"], body.get("status") or {}
-    labels = metadata.get("labels") or {}
-    task_uid = labels.get(names.LABEL_TASK_UID, "")
-    named = _POD_NAME.search(metadata["name"])
-    if not task_uid or named is None or f"-{task_uid[:8]}-" not in metadata["name"]:
+    """The record of a pod of a task, by label and name; its worker's container is what counts.
+
+    Raises for what is no pod. One whose parts make no sense is one of phase `Unknown` with an owner that nobody knows.
+    """
+    identity, labels = _identity(body["metadata"]), body["metadata"].get("labels") or {}
+    task_uid = _text(labels.get(names.LABEL_TASK_UID, ""))
+    named = _POD_NAME.search(identity["name"])
+    if not task_uid or named is None or f"-{task_uid[:8]}-" not in identity["name"]:
         return None
+    known: Json = {**identity, "task_uid": task_uid, "attempt": int(named.group(1))}
+    try:
+        return ObservedPod(**known, **_seen_of_pod(body))
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError):
+        return ObservedPod(**known, **_NOTHING_SEEN)
+
+
+_NOTHING_SEEN: Json = {
+    "owner_uid": "",  # not None: without an owner it would be deleted
+    "phase": PodPhase.UNKNOWN,
+    "node": None,
+    "deletion_time": _SOME_DAY,
+    "deletion_grace": timedelta(0),
+    "disrupted": False,
+    "worker_started": False,
+    "ended": None,
+    "exit_code": None,
+    "last_words": "",
+    "trouble": None,
+}
+"""Of a pod that makes no sense. It may have been asked to stop, so that nothing it ends with passes for success."""
+
+
+def _seen_of_pod(body: Json) -> Json:
+    metadata, spec, status = body["metadata"], body["spec"], body.get("status") or {}
     container = worker_container(spec["containers"])["name"]
     states = {s["name"]: s.get("state") or {} for s in status.get("containerStatuses") or ()}
     state = states.get(container, {})
     ended = state.get("terminated") or {}
     owner = _controller(metadata)
-    return ObservedPod(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata["uid"],
-        resource_version=metadata["resourceVersion"],
-        task_uid=task_uid,
-        owner_uid=None if owner is None else owner["uid"],
-        attempt=int(named.group(1)),
-        phase=_phase(status.get("phase") or "Pending"),
-        node=spec.get("nodeName"),
-        deletion_time=_time(metadata.get("deletionTimestamp")),
-        deletion_grace=_grace(metadata.get("deletionGracePeriodSeconds") or 0),
-        disrupted=any(c["type"] == "DisruptionTarget" and _true(c) for c in status.get("conditions") or ()),
-        worker_started="running" in state,
-        ended=_time(ended.get("finishedAt")),
-        exit_code=ended.get("exitCode"),
-        last_words=_last_words(status, container),
-        trouble=_trouble(body),
-    )
+    deletion_time, deletion_grace = _deletion(metadata)
+    return {
+        "owner_uid": None if owner is None else _text(owner["uid"]),
+        "phase": _phase(status.get("phase") or "Pending"),
+        "node": _optional(spec.get("nodeName"), str),
+        "deletion_time": deletion_time,
+        "deletion_grace": deletion_grace,
+        "disrupted": any(c["type"] == "DisruptionTarget" and _true(c) for c in status.get("conditions") or ()),
+        "worker_started": "running" in state,
+        "ended": _time(ended.get("finishedAt")),
+        "exit_code": _optional(ended.get("exitCode"), int),
+        "last_words": _last_words(status, container),
+        "trouble": _trouble(body),
+    }
 
 
 def event_trouble(event: Json) -> Trouble | None:
@@ -219,17 +245,64 @@ def _phase(word: str) -> PodPhase:
     return PodPhase(word) if word in PodPhase.__members__.values() else PodPhase.UNKNOWN
 
 
+def _deletion(metadata: Json) -> tuple[datetime | None, timedelta]:
+    """Time of deletion and grace period. A time that makes no sense is some day, with no telling when it was asked."""
+    if metadata.get("deletionTimestamp") is None:
+        return None, timedelta(0)
+    time = _time(metadata["deletionTimestamp"])
+    if time is None:
+        return _SOME_DAY, timedelta(0)
+    return time, _grace(metadata.get("deletionGracePeriodSeconds") or 0)
+
+
 def _grace(seconds: float) -> timedelta:
     return min(_LONGEST_GRACE, timedelta(seconds=min(seconds, _LONGEST_GRACE.total_seconds())))
 
 
 def _time(text: str | None) -> datetime | None:
-    """The time, or None where there is none that Python can hold."""
+    """The time, or None where there is none that we can count with."""
     try:
-        return None if text is None else datetime.fromisoformat(text)
+        return None if text is None else _required_time(text)
     except ValueError:
         return None
 
 
 def _required_time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None or time.year not in _YEARS:
+        raise ValueError(f"{text} is no time that anything of ours happened at")
+    return time
+
+
+def _identity(metadata: Json) -> dict[str, str]:
+    """What every object has. Raises KeyError or TypeError where it has not: nothing can be done with it."""
+    keys = {"namespace": "namespace", "name": "name", "uid": "uid", "resource_version": "resourceVersion"}
+    return {field: _text(metadata[key]) for field, key in keys.items()}
+
+
+T = TypeVar("T")
+
+
+def _optional(value: object, kind: type[T]) -> T | None:
+    if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value
+
+
+def _flag(value: object) -> bool:
+    if value not in (None, False, True):
+        raise TypeError(f"{value!r} is neither true nor false")
+    return bool(value)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _count(text: object) -> int | None:
+    """The number in a label or an annotation, or None where there is none that fits into an int32."""
+    if not isinstance(text, str) or not (text.isascii() and text.isdigit()) or len(text) > _INT32_DIGITS:
+        return None
+    return int(text) if int(text) <= INT32_MAX else None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from longtask.api.longtask import CheckpointCause
-from longtask.shell.mirror import newer, object_name
+from longtask.shell.mirror import newer, object_name, require_object
 from longtask.shell.slim import task_record
 
 if TYPE_CHECKING:
@@ -63,7 +63,11 @@ class TaskStore:
             self._changed(uid)
 
     def update(self, body: Mapping[str, Any]) -> None:
-        """Take in the answer to a request of ours, unless the stream has said meanwhile that the task is gone."""
+        """Take in the answer to a request of ours, unless the stream has said meanwhile that the task is gone.
+
+        Raises `Unavailable` for an answer that is no object: what was asked for may have been carried out.
+        """
+        require_object(body)
         if body["metadata"]["uid"] in self._tasks:
             self.apply(body)
 

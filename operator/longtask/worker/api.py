@@ -20,6 +20,7 @@ from longtask.worker.errors import AwayError
 if TYPE_CHECKING:
     from pathlib import Path
 
+LONGEST_RETRY_AFTER = 300.0  # seconds; a proxy may ask for days, and what is not saved meanwhile would be lost
 CREDENTIALS_PATIENCE = 120.0  # seconds; a restarting API server refuses good tokens for a while
 
 
@@ -115,15 +116,18 @@ class Door:
 
     def _token(self) -> str:
         try:
-            return (self._credentials / "token").read_text(encoding="ascii").strip()
+            token = (self._credentials / "token").read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise AwayError(f"no token: {error}", patience=CREDENTIALS_PATIENCE) from error
+        if not token.isprintable() or " " in token:  # no header can hold it
+            raise AwayError("no token: what is in its file is none", patience=CREDENTIALS_PATIENCE)
+        return token
 
 
 def _answer(status: int, text: bytes) -> Answer:
     """Parse what was sent. A `Status` object has the server's words in `message`; others speak plain text."""
     body: dict[str, Any] = {}
-    with contextlib.suppress(ValueError):  # among them UnicodeDecodeError
+    with contextlib.suppress(ValueError, RecursionError):  # among them UnicodeDecodeError
         parsed = json.loads(text)
         body = parsed if isinstance(parsed, dict) else {}
     message = body.get("message")
@@ -133,4 +137,5 @@ def _answer(status: int, text: bytes) -> Answer:
 
 def _seconds(retry_after: str | None) -> float | None:
     """Return a Retry-After in seconds, which is how the API server writes it; None for anything else."""
-    return float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else None
+    seconds = float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else None
+    return None if seconds is None else min(seconds, LONGEST_RETRY_AFTER)

@@ -17,7 +17,7 @@ from longtask.worker.errors import (
     TaskFinalError,
     TaskGoneError,
 )
-from longtask.worker.store import Cause, Claim, Wanted, timestamp
+from longtask.worker.store import Cause, Claim, Wanted, is_checkpoint, timestamp
 
 if TYPE_CHECKING:
     from longtask.worker.api import Answer, Door
@@ -28,7 +28,6 @@ PERMISSION_PATIENCE = 30.0  # seconds: until a role binding, a policy or a pod-b
 REQUEST_SECONDS = 10.0
 _FINAL = frozenset({"Complete", "Terminated"})
 _DESIRED = frozenset({Wanted.RUN, Wanted.SUSPEND, Wanted.TERMINATE})
-_NOTHING: dict[str, Any] = {}
 
 
 class ApiStore:
@@ -85,20 +84,20 @@ class ApiStore:
         """Read the task. Raises TaskGoneError when it, or the one this pod belongs to, is not there."""
         answer = self._door.get(self._who.path, seconds)
         if answer.ok:
-            if answer.body.get("metadata", _NOTHING).get("uid") != self._who.uid:
+            if _part(answer.body, "metadata").get("uid") != self._who.uid:
                 raise TaskGoneError("the task was deleted and created again: this pod belongs to the old one")
             return answer.body
-        if answer.status == 404 and answer.body.get("details", _NOTHING).get("name") == self._who.name:
+        if answer.status == 404 and _part(answer.body, "details").get("name") == self._who.name:
             raise TaskGoneError("the task was deleted")
         raise AwayError(f"the task can't be read ({answer.status}): {answer.words}", patience=PERMISSION_PATIENCE)
 
     def _refuse_or_pass(self, task: dict[str, Any], found: dict[str, Any] | None) -> None:
         """Raise if no claim can be made now: the server would say the same, with less of a reason."""
-        status, wanted = task.get("status", _NOTHING), _wanted(task)
+        status, wanted = _part(task, "status"), _wanted(task)
         if found is not None and found["cause"] == Cause.DONE and found["attempt"] == self._who.attempt:
             raise AlreadyDone(f"all work was done at {found['time']}")
         obstacle = ""
-        if status.get("state") in _FINAL:
+        if str(status.get("state")) in _FINAL:
             obstacle = f"the task is {status['state']}"
         elif wanted is not Wanted.RUN:
             obstacle = "the task is being deleted" if wanted is Wanted.DELETE else f"the task is to {wanted.lower()}"
@@ -134,7 +133,7 @@ class ApiStore:
 
     def _verdict(self, task: dict[str, Any], answer: Answer) -> LongTaskError:
         """Say why a save was not taken, from how the task is now."""
-        status = task.get("status", _NOTHING)
+        status = _part(task, "status")
         found = _checkpoint(task)
         if found is None or (found["epoch"], found["holder"]) != (self._epoch, self._who.pod_uid):
             holder = found["holder"] if found else "nobody"
@@ -142,7 +141,7 @@ class ApiStore:
             return FencedError(f"pod {holder} holds the task with epoch {epoch}; this one is {self._epoch}")
         if status.get("attempt") != self._who.attempt:
             return FencedError(f"attempt {status.get('attempt')} has begun; this pod is of {self._who.attempt}")
-        if status.get("state") in _FINAL:
+        if str(status.get("state")) in _FINAL:
             return TaskFinalError(status["state"])
         if answer.ok:
             return AwayError("the save was answered with another checkpoint", patience=PERMISSION_PATIENCE)
@@ -151,13 +150,24 @@ class ApiStore:
         return RefusedError(f"the save is refused ({answer.status}): {answer.words}")
 
 
+def _part(body: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return a part of an answer, {} where it is absent. Raises AwayError for one that makes no sense: ask again."""
+    found = body.get(key)
+    if found is not None and not isinstance(found, dict):
+        raise AwayError(f"the answer makes no sense: its {key} is {str(found)[:40]!r}", patience=PERMISSION_PATIENCE)
+    return found or {}
+
+
 def _checkpoint(task: dict[str, Any]) -> dict[str, Any] | None:
-    found = task.get("status", _NOTHING).get("checkpoint")
-    return found if isinstance(found, dict) else None
+    """Return the checkpoint, None where there is none. Half a one is not none: AwayError, as above."""
+    found = _part(task, "status").get("checkpoint")
+    if found is None or is_checkpoint(found):
+        return found
+    raise AwayError(f"the answer makes no sense: its checkpoint is {str(found)[:40]!r}", patience=PERMISSION_PATIENCE)
 
 
 def _wanted(task: dict[str, Any]) -> Wanted:
-    if task.get("metadata", _NOTHING).get("deletionTimestamp"):
+    if _part(task, "metadata").get("deletionTimestamp"):
         return Wanted.DELETE
-    desired = task.get("spec", _NOTHING).get("desiredState")
+    desired = str(_part(task, "spec").get("desiredState"))
     return Wanted(desired) if desired in _DESIRED else Wanted.RUN  # a word of the future is left to the server's rules

@@ -57,11 +57,20 @@ def ending_of_save(cause: Cause, wanted: Wanted, summary: str) -> Ending:
 
 def ending_of(error: BaseException, *, stopped: bool) -> Ending:
     """Return the ending for an error. `stopped`: the worker was asked to stop, after which 78 is never right."""
-    text = str(error) or type(error).__name__
+    said = words_of(error)
+    text = said or type(error).__name__
     for kind, reason, code, code_if_stopped, line in _ERRORS:
         if isinstance(error, kind):
             return Ending(reason, code_if_stopped if stopped else code, line.format(text), trace(error))
-    return Ending(Reason.FAILED, exitcodes.FAILED, f"failed: {type(error).__name__}: {error}", trace(error))
+    return Ending(Reason.FAILED, exitcodes.FAILED, f"failed: {type(error).__name__}: {said}", trace(error))
+
+
+def words_of(error: BaseException) -> str:
+    """Return what the error says. An error of user code may fail even at that."""
+    try:
+        return str(error)
+    except Exception as failure:  # noqa: BLE001 - whatever it is, the worker must still end in order
+        return f"no words, because {type(failure).__name__} was raised for them"
 
 
 def trace(error: BaseException) -> str:

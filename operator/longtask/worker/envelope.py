@@ -12,6 +12,8 @@ from typing import Any
 
 from longtask.worker.errors import DataError
 
+DEEPEST = 100  # levels of the state: far fewer than any version of Python can read back
+_MOST = 2**53 - 1  # as in `progress.check_count`
 MAX_BYTES = 32_768  # of the whole string as UTF-8; the API server's own limit is this many characters
 _VERSION = 1
 
@@ -20,9 +22,9 @@ def wrap(done: int, state: Any) -> str:  # noqa: ANN401 - whatever JSON can hold
     """Return the string to save. Raises DataError, naming size and limit or the part that is no JSON."""
     envelope = {"longtask": _VERSION, "done": done, "state": state}
     try:
+        _check(state, "state", DEEPEST)
         text = json.dumps(envelope, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         size = len(text.encode())
-        _check_keys(state, "state")
     except (TypeError, ValueError, RecursionError) as error:  # a lone surrogate is a ValueError too
         raise DataError(f"what save() returned can't be written as JSON: {error}") from error
     if size > MAX_BYTES:
@@ -47,7 +49,7 @@ def unwrap(data: str) -> tuple[int, Any]:
             "A task goes on with the library that has saved it; for another one, create another task"
         )
     done = envelope.get("done")
-    if envelope["longtask"] != _VERSION or "state" not in envelope or type(done) is not int or done < 0:
+    if envelope["longtask"] != _VERSION or "state" not in envelope or type(done) is not int or not 0 <= done <= _MOST:
         raise DataError(
             f"the saved data is in envelope {envelope['longtask']!r} of this library, "
             f"and this version of it reads {_VERSION}: use the version that has saved it, or a newer one"
@@ -55,15 +57,21 @@ def unwrap(data: str) -> tuple[int, Any]:
     return done, envelope["state"]
 
 
-def _check_keys(value: Any, where: str) -> None:  # noqa: ANN401
-    """Refuse keys that are no strings: JSON would turn them into strings without a word, and nothing would match."""
+def _check(value: Any, where: str, levels: int) -> None:  # noqa: ANN401
+    """Refuse what would not come back as it went.
+
+    Keys that are no strings: JSON would turn them into strings without a word, and nothing would match. And what is
+    nested too deeply to be read again.
+    """
+    if not levels:
+        raise DataError(f"what save() returned can't be written as JSON: {DEEPEST} levels deep is the limit")
     if isinstance(value, dict):
         for key, inner in value.items():
             if not isinstance(key, str):
                 raise DataError(
                     f"what save() returned can't be written as JSON: {where} has the key {key!r}, no string"
                 )
-            _check_keys(inner, f"{where}[{key!r}]")
+            _check(inner, f"{where}[{key!r}]", levels - 1)
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
-            _check_keys(inner, f"{where}[{index}]")
+            _check(inner, f"{where}[{index}]", levels - 1)

@@ -15,7 +15,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from longtask.worker.errors import AlreadyDone, DamagedError, FencedError, RefusedError, UsageError
-from longtask.worker.store import Cause, Claim, Wanted, timestamp
+from longtask.worker.store import Cause, Claim, Wanted, is_checkpoint, timestamp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,15 +23,6 @@ if TYPE_CHECKING:
     from longtask.worker.store import Snapshot
 
 _FORMAT = "longtask checkpoint 1"
-_CHECKPOINT_TYPES = {
-    "epoch": int,
-    "holder": str,
-    "attempt": int,
-    "sequence": int,
-    "cause": str,
-    "time": str,
-    "data": str,
-}
 
 
 class FileStore:
@@ -157,15 +148,9 @@ def parse(raw: bytes) -> dict[str, Any]:
             raise DamagedError("its checksum is wrong")
     except (ValueError, RecursionError) as error:
         raise DamagedError(f"no JSON: {error}") from error
-    if not isinstance(record.get("task"), str) or not _is_checkpoint(record.get("checkpoint")):
+    if not isinstance(record.get("task"), str) or not is_checkpoint(record.get("checkpoint")):
         raise DamagedError("a field is missing")
     return record
-
-
-def _is_checkpoint(found: object) -> bool:
-    return isinstance(found, dict) and all(
-        isinstance(found.get(key), kind) and not isinstance(found[key], bool) for key, kind in _CHECKPOINT_TYPES.items()
-    )
 
 
 def _checksum(record: dict[str, Any]) -> str:

@@ -46,10 +46,10 @@ def in_cluster(environment: Mapping[str, str]) -> bool:
 def from_environment(environment: Mapping[str, str]) -> ClusterSettings:
     """Read the settings. Raises UsageError, naming the variable, for one that is missing or can't be meant."""
     return ClusterSettings(
-        namespace=_need(environment, "LONGTASK_NAMESPACE"),
-        name=_need(environment, "LONGTASK_NAME"),
+        namespace=_label(environment, "LONGTASK_NAMESPACE"),
+        name=_label(environment, "LONGTASK_NAME"),
         uid=_need(environment, "LONGTASK_UID"),
-        attempt=int(_number(environment, "LONGTASK_ATTEMPT", least=1)),
+        attempt=_attempt(environment),
         pod_uid=_need(environment, "LONGTASK_POD_UID"),
         grace_seconds=_number(environment, "LONGTASK_GRACE_PERIOD_SECONDS", least=0, default=DEFAULT_GRACE_SECONDS),
         api_server=_api_server(environment),
@@ -70,6 +70,21 @@ def _need(environment: Mapping[str, str], name: str) -> str:
     return value
 
 
+def _label(environment: Mapping[str, str], name: str) -> str:
+    """Read what becomes a part of a path: letters, digits, hyphens and dots, as the API server allows in names."""
+    value = _need(environment, name)
+    if not (value.isascii() and value.replace("-", "").replace(".", "").isalnum()) or ".." in value:
+        raise UsageError(f"{name} is {value!r}, which is no name of Kubernetes")
+    return value
+
+
+def _attempt(environment: Mapping[str, str]) -> int:
+    text = _need(environment, "LONGTASK_ATTEMPT")
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) > 0):
+        raise UsageError(f"LONGTASK_ATTEMPT is {text!r}, which is no whole number of at least 1")
+    return int(text)
+
+
 def _number(environment: Mapping[str, str], name: str, *, least: int, default: float | None = None) -> float:
     text = environment.get(name) or (str(default) if default is not None else _need(environment, name))
     try:
@@ -88,8 +103,14 @@ def _api_server(environment: Mapping[str, str]) -> str:
         host = _need(environment, "KUBERNETES_SERVICE_HOST")
         port = environment.get("KUBERNETES_SERVICE_PORT") or "443"
         url = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
-    parts = urlsplit(url)
-    safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    if not (safe and parts.hostname) or parts.path not in {"", "/"}:
+    try:
+        parts = urlsplit(url)
+        usable = parts.hostname is not None and parts.hostname.isascii() and parts.port != 0
+    except ValueError:  # brackets without an address, a port that is none
+        usable = False
+    if usable:
+        safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+        usable = safe and parts.netloc.isprintable() and " " not in parts.netloc and parts.path in {"", "/"}
+    if not usable:
         raise UsageError(f"the API server's address {url!r} must be https://host:port (http on loopback only)")
     return f"{parts.scheme}://{parts.netloc}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 
 class Cause(StrEnum):
@@ -72,6 +72,16 @@ class CheckpointStore(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+
+
+_CHECKPOINT = {"epoch": int, "holder": str, "attempt": int, "sequence": int, "cause": str, "time": str, "data": str}
+
+
+def is_checkpoint(found: object) -> TypeGuard[dict[str, Any]]:
+    """Tell whether this is a whole checkpoint. What is not must never be taken for none: that would begin at zero."""
+    return isinstance(found, dict) and all(
+        isinstance(found.get(key), kind) and not isinstance(found[key], bool) for key, kind in _CHECKPOINT.items()
+    )
 
 
 def timestamp(seconds: float | None = None) -> str:
