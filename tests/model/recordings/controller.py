@@ -161,7 +161,11 @@ class Controller:
                 yield _name(write, happened), _over(rest, happened) if isinstance(write, UpdateStatus) else rest
                 return
             passed.append(write)
-        if _is_unchanged(happened) and not isinstance(next(iter(writes), None), CreatePod | UpdateStatus):
+        if (
+            _is_unchanged(happened)
+            and all(isinstance(write, DropFinalizer) for write in writes[:1])
+            and _is_done(writes)
+        ):
             yield "nothing but the number of ready pods", writes
 
     def _effective(self, writes: Rest, happened: Happened) -> list[Write]:
@@ -230,6 +234,11 @@ def _over(writes: Rest, happened: Happened) -> Rest:
         replace(write, job=replace(write.job, version=happened.revision)) if isinstance(write, UpdateStatus) else write
         for write in writes
     )
+
+
+def _is_done(writes: Rest) -> bool:
+    """Whether a sync is done with managing pods: what follows is that of counting."""
+    return not any(isinstance(write, CreatePod | DeletePod) for write in writes)
 
 
 def _is_unchanged(happened: Happened) -> bool:
