@@ -5,11 +5,12 @@ Pure functions on one object and the UIDs that exist. It must not know our opera
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import TYPE_CHECKING
 
 from longtask.core.observed import PodPhase
+from tests.model.objects import changed
 from tests.model.storage import delete_pod
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def collect_from_gone_node(pod: SimPod, *, now: int) -> SimPod | None:
 
     gcOrphaned and markFailedAndDeletePodWithCondition in pkg/controller/podgc/gc_controller.go.
     """
-    failed = pod if pod.final else replace(pod, phase=PodPhase.FAILED, disrupted=True, running=False)
+    failed = pod if pod.final else changed(pod, phase=PodPhase.FAILED, disrupted=True)
     return delete_pod(failed, now=now, grace=0)
 
 
@@ -86,7 +87,7 @@ def collect_unscheduled(pod: SimPod, *, now: int) -> SimPod | None:
     """
     if pod.asked is None or pod.node is not None:
         return pod
-    return delete_pod(pod if pod.final else replace(pod, phase=PodPhase.FAILED), now=now, grace=0)
+    return delete_pod(pod if pod.final else changed(pod, phase=PodPhase.FAILED), now=now, grace=0)
 
 
 def evict(pod: SimPod, *, now: int, grace: int) -> SimPod | None:
@@ -94,4 +95,4 @@ def evict(pod: SimPod, *, now: int, grace: int) -> SimPod | None:
 
     addConditionAndDeletePod in pkg/controller/tainteviction/taint_eviction.go; the eviction API does the same.
     """
-    return delete_pod(replace(pod, disrupted=True), now=now, grace=grace)
+    return delete_pod(changed(pod, disrupted=True), now=now, grace=grace)

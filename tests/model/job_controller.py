@@ -7,12 +7,12 @@ indexed, podReplacementPolicy Failed, no deadline, restartPolicy Never. It must 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from longtask.api.names import EXIT_NEVER_RETRY, EXIT_SAVED
 from longtask.core.observed import PodPhase
-from tests.model.objects import JobCondition, SimJob, SimPod
+from tests.model.objects import JobCondition, SimJob, SimPod, changed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,26 +62,30 @@ class Finish:
     reason: str
 
 
-def sync(job: SimJob, pods: Iterable[SimPod], *, now: int, backing_off: bool = False) -> tuple[Write, ...]:
+def sync(
+    job: SimJob, pods: Iterable[SimPod], *, now: int, backing_off: bool = False, expecting: bool = False
+) -> tuple[Write, ...]:
     """Everything that one sync writes, in order. `backing_off`: the pause after a failure is not over yet.
 
-    syncJob in job_controller.go. Unmet expectations are not modelled: the world shows the controller its own writes
-    before it syncs again, which is what they and the consistency store (StaleControllerConsistencyJob) are for.
+    syncJob in job_controller.go. It begins when the controller sees its own writes (StaleControllerConsistencyJob), but
+    its own deletions: with `expecting` it has not seen the last of those. Then it counts what it sees, a pod that it
+    has deleted as active, and does nothing else. Recorded: a Job that says Suspended and, for a second, active: 1.
     """
     if job.finished:
         return ()
     own = tuple(pod for pod in pods if pod.owner == job.uid)
-    status = replace(job, active=len(_active(own)), terminating=len(_terminating(own)))
+    status = changed(job, active=len(_active(own)), terminating=len(_terminating(own)))
     if job.started is None and not job.suspend:
-        status = replace(status, started=now)
+        status = changed(status, started=now)
     finish = _how_it_finishes(job, own)
     if finish is not None:
         writes, status = _delete_active(own, status)
+        finish = None if expecting else finish
     else:
-        writes, status = _manage(job, own, status, backing_off=backing_off)
+        writes, status = ([], status) if expecting else _manage(job, own, status, backing_off=backing_off)
         if _succeeded(job, own) >= 1 and status.active == 0:
             finish = _SUCCESS
-        elif not job.deleting:
+        elif not job.deleting and not expecting:
             status = _told_of_suspension(status, now)
     return (*writes, *_track(job, status, own, finish))
 
@@ -158,7 +162,7 @@ def _terminating(pods: Iterable[SimPod]) -> list[SimPod]:
 def _delete_active(pods: tuple[SimPod, ...], status: SimJob) -> tuple[list[Write], SimJob]:
     """A finished Job ends its pods, which keep their finalizers for now. deleteActivePods."""
     deleted = _active(pods)
-    left = replace(status, active=0, terminating=status.terminating + len(deleted))
+    left = changed(status, active=0, terminating=status.terminating + len(deleted))
     return [DeletePod(uid=pod.uid) for pod in deleted], left
 
 
@@ -178,9 +182,9 @@ def _manage(job: SimJob, pods: tuple[SimPod, ...], status: SimJob, *, backing_of
                 writes.append(DropFinalizer(uid=pod.uid))
             writes.append(DeletePod(uid=pod.uid))
         left = status.active - len(surplus)
-        return writes, replace(status, active=left, terminating=status.terminating + len(surplus))
+        return writes, changed(status, active=left, terminating=status.terminating + len(surplus))
     if wanted - status.terminating - status.active > 0 and not backing_off:
-        return [CreatePod(job=job)], replace(status, active=status.active + 1)
+        return [CreatePod(job=job)], changed(status, active=status.active + 1)
     return [], status
 
 
@@ -191,21 +195,21 @@ def _told_of_suspension(status: SimJob, now: int) -> SimJob:
     """
     said = status.says(JobCondition.SUSPENDED)
     if status.suspend and not said:
-        return replace(_with_condition(status, JobCondition.SUSPENDED, "JobSuspended"), started=None)
+        return changed(_with_condition(status, JobCondition.SUSPENDED, "JobSuspended"), started=None)
     if not status.suspend and said:
         kept = tuple(
             (JobCondition.SUSPENDED, False, "JobResumed") if kind is JobCondition.SUSPENDED else (kind, true, reason)
             for kind, true, reason in status.conditions
         )
-        return replace(status, conditions=kept, started=now)
+        return changed(status, conditions=kept, started=now)
     return status
 
 
 def _with_condition(job: SimJob, kind: JobCondition, reason: str) -> SimJob:
     if job.says(kind) is None:
-        return replace(job, conditions=(*job.conditions, (kind, True, reason)))
+        return changed(job, conditions=(*job.conditions, (kind, True, reason)))
     kept = tuple((kind, True, reason) if found is kind else (found, true, why) for found, true, why in job.conditions)
-    return replace(job, conditions=kept)
+    return changed(job, conditions=kept)
 
 
 def _track(job: SimJob, status: SimJob, pods: tuple[SimPod, ...], finish: Finish | None) -> list[Write]:
@@ -219,7 +223,7 @@ def _track(job: SimJob, status: SimJob, pods: tuple[SimPod, ...], finish: Finish
     noted = _noted(before, removable, finish)
     if finish is not None and not noted.says(finish.interim):
         noted = _with_condition(noted, finish.interim, finish.reason)
-    worth_writing = replace(noted, started=job.started) != job  # a start time alone is not
+    worth_writing = changed(noted, started=job.started) != job  # a start time alone is not
     writes: list[Write] = [UpdateStatus(job=noted)] if worth_writing else []
     writes += [DropFinalizer(uid=pod.uid) for pod in removable]
     gone = {pod.uid for pod in removable}
@@ -242,7 +246,7 @@ def _noted(status: SimJob, removable: list[SimPod], finish: Finish | None) -> Si
                 succeeded.append(pod.uid)
         elif (pod.phase is PodPhase.FAILED or failing) and pod.uid not in failed and counts_as_failure(pod):
             failed.append(pod.uid)
-    return replace(status, uncounted_succeeded=tuple(succeeded), uncounted_failed=tuple(failed))
+    return changed(status, uncounted_succeeded=tuple(succeeded), uncounted_failed=tuple(failed))
 
 
 def _without_unknown(status: SimJob, pods: Iterable[SimPod]) -> SimJob:
@@ -250,7 +254,7 @@ def _without_unknown(status: SimJob, pods: Iterable[SimPod]) -> SimJob:
     tracked = {pod.uid for pod in pods if pod.tracked}
     succeeded = tuple(uid for uid in status.uncounted_succeeded if uid in tracked)
     failed = tuple(uid for uid in status.uncounted_failed if uid in tracked)
-    return replace(
+    return changed(
         status,
         uncounted_succeeded=succeeded,
         uncounted_failed=failed,

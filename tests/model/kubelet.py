@@ -6,10 +6,10 @@ differ from what the API server has been told. It must not know what the worker 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from longtask.core.observed import PodPhase
+from tests.model.objects import changed
 from tests.model.storage import delete_pod
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ KILLED = 137
 
 def report_running(pod: SimPod) -> SimPod:
     """The container runs. getPhase in pkg/kubelet/kubelet_pods.go: all are started, one is running."""
-    return pod if pod.final else replace(pod, phase=PodPhase.RUNNING, running=True)
+    return pod if pod.final else changed(pod, phase=PodPhase.RUNNING, running=True)
 
 
 def report_exit(pod: SimPod, exit_code: int, *, now: int) -> SimPod:
@@ -29,7 +29,7 @@ def report_exit(pod: SimPod, exit_code: int, *, now: int) -> SimPod:
 
     mergePodStatus in pkg/kubelet/status/status_manager.go: the phase stays until no container can be running.
     """
-    return pod if pod.final else replace(pod, running=False, exit_code=exit_code, ended=now)
+    return pod if pod.final else changed(pod, running=False, exit_code=exit_code, ended=now)
 
 
 def report_end(pod: SimPod, exit_code: int, *, now: int) -> SimPod:
@@ -40,7 +40,7 @@ def report_end(pod: SimPod, exit_code: int, *, now: int) -> SimPod:
     if pod.final:
         return pod
     ended = pod if pod.exit_code is not None else report_exit(pod, exit_code, now=now)
-    return replace(ended, phase=PodPhase.FAILED if ended.exit_code else PodPhase.SUCCEEDED)
+    return changed(ended, phase=PodPhase.FAILED if ended.exit_code else PodPhase.SUCCEEDED)
 
 
 def report_never_started(pod: SimPod, *, now: int) -> SimPod:

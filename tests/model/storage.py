@@ -5,10 +5,9 @@ Functions from one stored object to the next; None means that it is gone. It mus
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tests.model.objects import JobCondition
+from tests.model.objects import JobCondition, changed
 
 if TYPE_CHECKING:
     from tests.model.objects import SimJob, SimPod
@@ -22,15 +21,15 @@ def delete_pod(pod: SimPod, *, now: int, grace: int) -> SimPod | None:
     """
     if pod.asked is None:
         at_once = pod.node is None or pod.final
-        marked = replace(pod, asked=now, grace=0 if at_once else grace)
+        marked = changed(pod, asked=now, grace=0 if at_once else grace)
     elif not pod.grace:
         marked = pod
     elif grace >= pod.grace:
         return pod
     elif grace and pod.asked + grace < now:
-        marked = replace(pod, asked=now - 1, grace=1)
+        marked = changed(pod, asked=now - 1, grace=1)
     else:
-        marked = replace(pod, asked=pod.asked if grace else now, grace=grace)
+        marked = changed(pod, asked=pod.asked if grace else now, grace=grace)
     return marked if marked.grace or marked.tracked else None
 
 
@@ -39,7 +38,7 @@ def drop_finalizer(pod: SimPod) -> SimPod | None:
 
     ShouldDeleteDuringUpdate in apiserver's registry/generic/registry/store.go.
     """
-    return None if pod.asked is not None and pod.grace == 0 else replace(pod, tracked=False)
+    return None if pod.asked is not None and pod.grace == 0 else changed(pod, tracked=False)
 
 
 def job_status_refused(old: SimJob, new: SimJob) -> str:

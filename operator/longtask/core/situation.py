@@ -44,9 +44,9 @@ def situation(o: Observed) -> Situation:
     be what has killed its pod.
 
     A Job that begins to finish when it is already suspended will never say `Failed` or `Complete`: the API server
-    refuses that, because a suspended Job has no start time (seen on 1.36). It fails so when its pod answers SIGTERM with
-    the code for "never retry", and succeeds so when its pod had been evicted or deleted before the suspension, and still
-    exits with 0. So it is one that is suspended, and not fit to be resumed.
+    refuses that, because a suspended Job has no start time (seen on 1.36). It fails so when its pod answers SIGTERM
+    with the code for "never retry", and succeeds so when its pod had been evicted or deleted before the suspension,
+    and still exits with 0. So it is one that is suspended, and not fit to be resumed.
     """
     job = o.job
     if job is None:

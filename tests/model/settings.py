@@ -1,0 +1,45 @@
+"""The small worlds that are searched: what each holds, and how much may go wrong in it.
+
+Together they cover every kind of edit, fault and harm; none of them all at once, or a search would never end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from tests.model.objects import Program
+from tests.model.world import Edit, Fault, Harm, Setting
+
+TOGGLES: Final = (Edit.RUN, Edit.SUSPEND)
+WISHES: Final = (*TOGGLES, Edit.TERMINATE)
+CHANGES: Final = (Edit.SUSPEND, Edit.RUN, Edit.TEMPLATE, Edit.LIMIT, Edit.DELETE, Edit.DELETE_FOREGROUND, Edit.RECREATE)
+
+PROMPT: Final = Setting(operator_lags=False, controller_lags=False)
+"""Everybody hears of everything at once. Requests and workers still take their time."""
+
+SMALL_WORLDS: Final = {
+    "a user who can't decide": replace(PROMPT, edits=WISHES, most_edits=3),
+    "an operator that is behind": Setting(edits=WISHES, most_edits=1, controller_lags=False),
+    "a Job controller that is behind": Setting(edits=WISHES, most_edits=2, operator_lags=False),
+    "everybody is behind": Setting(edits=TOGGLES, most_edits=2),
+    "one write at a time": replace(PROMPT, edits=WISHES, most_edits=2, step_by_step=True),
+    "requests that go astray": replace(PROMPT, edits=WISHES, most_edits=2, faults=tuple(Fault), most_faults=1),
+    "bad luck": replace(PROMPT, edits=WISHES, most_edits=1, harms=tuple(Harm), most_harms=1),
+    "bad luck twice": replace(PROMPT, edits=(Edit.SUSPEND,), most_edits=1, harms=tuple(Harm), most_harms=2),
+    "changes of every kind": replace(PROMPT, edits=CHANGES, most_edits=2),
+    "a program that knows no protocol": replace(
+        PROMPT, program=Program.PLAIN, edits=TOGGLES, most_edits=3, exits_on_term=(143, 0, 78)
+    ),
+    "a program that is disturbed": replace(
+        PROMPT,
+        program=Program.PLAIN,
+        edits=TOGGLES,
+        most_edits=1,
+        exits_on_term=(143, 0, 78),
+        harms=(Harm.EVICT, Harm.DELETE_POD, Harm.DELETE_JOB, Harm.CRASH),
+        most_harms=1,
+    ),
+    "two operators": replace(PROMPT, operators=2, edits=WISHES, most_edits=2),
+    "two operators that are behind": Setting(operators=2, edits=TOGGLES, most_edits=1, controller_lags=False),
+}
