@@ -27,6 +27,7 @@ def main() -> int:
     commands.add_parser("report", help="write report and plots from the recorded results")
     checking = commands.add_parser("check", help="compare the ratios of a small run with the recorded ones")
     checking.add_argument("--parts", default=",".join(parts.MODULES), help="names with commas; default: %(default)s")
+    checking.add_argument("--recorded", type=Path, default=ROOT / results.RESULTS, help="default: %(default)s")
     given = parser.parse_args()
     names = [name for name in getattr(given, "parts", "").split(",") if name]
     if unknown := [name for name in names if name not in parts.MODULES]:
@@ -35,7 +36,9 @@ def main() -> int:
         case "run":
             return _run(names, given.out, quick=given.quick)
         case "check":
-            return _check(names)
+            if not given.recorded.exists():
+                parser.error(f"nothing is recorded at {given.recorded}: `make bench` does that")
+            return _check(names, given.recorded)
         case _:
             report.write_all(results.read(ROOT / results.RESULTS), ROOT / report.FOLDER)
             return 0
@@ -54,10 +57,10 @@ def _run(names: list[str], out: Path | None, *, quick: bool) -> int:
     return 1 if any(part.error for part in measured.parts) else 0
 
 
-def _check(names: list[str]) -> int:
+def _check(names: list[str], recorded: Path) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         fresh = runner.run(names, Path(scratch) / "results.json", quick=True, say=_say)
-    rows = check.compare(results.read(ROOT / results.RESULTS), fresh)
+    rows = check.compare(results.read(recorded), fresh)
     _print(check.table(rows))
     return 1 if check.failed(rows) else 0
 
