@@ -25,8 +25,9 @@ CUT: Final = frozenset({"StartError", "ContainerStatusUnknown"})
 def ending(versions: Sequence[Body], killed: Iterable[str] = ()) -> str:
     """How a pod ended, in a word, by its versions; `killed`: UIDs of pods whose workers were killed.
 
-    `done`, `saved`; `disrupted` (evicted, or its node was lost); `stopped` when somebody had deleted it before it
-    ended; `killed` by a fault; `cut` when a dying containerd or kubelet lost it; otherwise it has `failed` by itself.
+    `done`, `saved`; `disrupted` (evicted, or its node was lost). Of those that somebody had deleted before they ended:
+    `struck` when a fault came on top, `lost` when nobody saw the end, otherwise `stopped`. Of all others: `killed` by a
+    fault; `cut` when a dying containerd or kubelet lost it; otherwise it has `failed` by itself.
     """
     final = [version for version in versions if version["status"].get("phase") in ENDED]
     body = final[0] if final else versions[-1]
@@ -35,11 +36,12 @@ def ending(versions: Sequence[Body], killed: Iterable[str] = ()) -> str:
         return "done" if code == 0 else "saved"
     if any(c["type"] == "DisruptionTarget" and c["status"] == "True" for c in body["status"].get("conditions", [])):
         return "disrupted"
+    hit = body["metadata"]["uid"] in killed
     if told:
-        return "stopped"
+        return "struck" if hit else "lost" if reason in CUT else "stopped"
     if not final:
         return "gone"
-    if body["metadata"]["uid"] in killed:
+    if hit:
         return "killed"
     return "cut" if reason in CUT else "failed"
 
@@ -57,17 +59,17 @@ class Counts(StrEnum):
     MAYBE = "maybe"
 
 
-def counts(how: str, *, deleted: bool, struck: bool, wanted_on: bool) -> Counts:
+def counts(how: str, *, deleted: bool, wanted_on: bool) -> Counts:
     """Whether a pod that ended this way uses a retry.
 
     A worker that a fault has ended does, if its task was wanted to run until the next one began (`wanted_on`): a
     suspension that comes in between may take the pod away before the Job controller has counted it. Nobody can say of
-    one that was `struck` while it was stopping anyway. And who has a pod `deleted` past the Eviction API leaves no mark
+    one that was struck while it was stopping anyway. And who has a pod `deleted` past the Eviction API leaves no mark
     on it: if its worker had not begun to listen, Kubernetes takes it for one that failed.
     """
     if how in {"killed", "cut", "failed"}:
         return Counts.YES if wanted_on else Counts.MAYBE
-    return Counts.MAYBE if how == "stopped" and (deleted or struck) else Counts.NO
+    return Counts.MAYBE if how == "struck" or (deleted and how in {"stopped", "lost"}) else Counts.NO
 
 
 def miscounted_retries(task: Body, ends: Iterable[Counts]) -> list[str]:

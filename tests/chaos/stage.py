@@ -38,7 +38,7 @@ STARTED: Final = 240.0  # seconds until every task has saved for the first time,
 FINISHED: Final = (
     400.0  # seconds until all work is done, once nothing is in its way: pauses of the Job controller included
 )
-GRACE: Final = 60  # seconds; longer than any outage, so that a worker that is asked to stop can always save
+GRACE: Final = 200  # seconds; longer than any outage, so that a worker that is asked to stop can always save
 RETRIES: Final = 6  # more than the workers that are killed of one task
 
 CHECKPOINT: Final = "digest in the checkpoint"
@@ -173,7 +173,7 @@ def look(work: Work, log: list[Seen], uid: str, hands: Hands, written: Body) -> 
     pods = {}
     for pod, bodies in versions_of_pods(log, uid).items():
         how = ending(bodies, killed)
-        due = counts(how, deleted=pod in deleted, struck=pod in killed, wanted_on=wanted_on(log, uid, pod))
+        due = counts(how, deleted=pod in deleted, wanted_on=wanted_on(log, uid, pod))
         pods[pod] = Ending(name=bodies[-1]["metadata"]["name"], how=how, counts=due)
     return TaskRecord(
         work=work,

@@ -120,11 +120,11 @@ def interruptions(
 
 
 def needless_repeats(found: Iterable[Interruption]) -> list[str]:
-    """Work that was done again although its worker had said goodbye, which it may only do after saving all of it."""
+    """Work that was done again although its worker was only asked to stop: it may not leave before all is saved."""
     return [
-        f"{cost.again} batches from batch {cost.began} on again, after epoch {cost.epoch} had saved"
+        f"{cost.again} batches from batch {cost.began} on again, after epoch {cost.epoch} was {cost.how}"
         for cost in found
-        if cost.how == "saved" and cost.again
+        if cost.how in {"saved", "stopped"} and cost.again
     ]
 
 

@@ -45,6 +45,7 @@ def pod(
         ([pod(), pod(0, told=True)], "stopped"),
         ([pod(), pod(137, told=True, disrupted=True)], "disrupted"),
         ([pod(), pod(137, told=True)], "stopped"),
+        ([pod(), pod(137, told=True, why="ContainerStatusUnknown")], "lost"),
         ([pod(), pod(1), pod(1, told=True)], "failed"),
         ([pod(128, why="StartError")], "cut"),
         ([pod()], "gone"),
@@ -58,6 +59,7 @@ def test_how_a_pod_ended_is_told_by_what_was_so_when_it_did(versions: list[Body]
 def test_a_worker_that_was_killed_is_told_from_one_that_failed() -> None:
     assert ending([pod(), pod(137)], killed={"p"}) == "killed"
     assert ending([pod(), pod(137)], killed={"another"}) == "failed"
+    assert ending([pod(), pod(137, told=True)], killed={"p"}) == "struck"
     assert ending([pod(), pod(75)], killed={"p"}) == "saved"
 
 
@@ -78,21 +80,20 @@ def test_retries_used_for_faults_alone_are_fine() -> None:
     assert miscounted_retries(task(failures=2), [Counts.YES, Counts.MAYBE]) == []
 
 
-def fate(how: str, *, deleted: bool = False, struck: bool = False, on: bool = True) -> Counts:
-    return counts(how, deleted=deleted, struck=struck, wanted_on=on)
+def fate(how: str, *, deleted: bool = False, on: bool = True) -> Counts:
+    return counts(how, deleted=deleted, wanted_on=on)
 
 
 def test_only_workers_that_a_fault_has_ended_use_a_retry_and_where_nobody_can_tell_it_is_left_open() -> None:
-    assert {how: fate(how) for how in ("killed", "cut", "failed")} == dict.fromkeys(
-        ("killed", "cut", "failed"), Counts.YES
-    )
-    free = ("done", "saved", "disrupted", "stopped", "gone")
+    faults = ("killed", "cut", "failed")
+    free = ("done", "saved", "disrupted", "stopped", "lost", "gone")
+
+    assert {how: fate(how) for how in faults} == dict.fromkeys(faults, Counts.YES)
     assert {how: fate(how) for how in free} == dict.fromkeys(free, Counts.NO)
     assert fate("saved", deleted=True) is Counts.NO
-    assert fate("disrupted", struck=True) is Counts.NO
     assert fate("killed", on=False) is Counts.MAYBE
-    assert fate("stopped", struck=True) is Counts.MAYBE
-    assert fate("stopped", deleted=True) is Counts.MAYBE
+    assert fate("struck") is Counts.MAYBE
+    assert {fate(how, deleted=True) for how in ("stopped", "lost")} == {Counts.MAYBE}
 
 
 def succession(*between: Body) -> list[Seen]:

@@ -156,10 +156,11 @@ def test_what_is_done_again_is_put_down_to_the_worker_whose_work_was_lost() -> N
     assert [(cost.how, cost.again) for cost in found] == [("killed", 5), ("saved", 0)]
 
 
-def test_work_done_again_after_a_worker_has_saved_and_left_is_found() -> None:
-    found = [Interruption(epoch=1, how="saved", began=4, again=3)]
+@pytest.mark.parametrize("how", ["saved", "stopped"])
+def test_work_done_again_after_a_worker_was_only_asked_to_stop_is_found(how: str) -> None:
+    found = [Interruption(epoch=1, how=how, began=4, again=3)]
 
-    assert needless_repeats(found) == ["3 batches from batch 4 on again, after epoch 1 had saved"]
+    assert needless_repeats(found) == [f"3 batches from batch 4 on again, after epoch 1 was {how}"]
 
 
 def test_a_task_that_is_not_complete_is_found_and_so_is_an_answer_to_an_older_wish() -> None:
