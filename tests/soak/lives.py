@@ -6,6 +6,7 @@ that whatever is kept by name, by UID or by namespace grows when it is not forgo
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 _PER_NAMESPACE = 10
+_PATIENCE = 600.0  # seconds for one step of one life, among many on a machine that is busy for hours
+
+
+async def until(rig: Rig, what: str, condition: Callable[[], object]) -> None:
+    """Wait until the condition holds. Raises AssertionError that says what was waited for."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            while not condition():
+                await rig.store.next_change(0.05)
+    except TimeoutError:
+        raise AssertionError(f"waited in vain until {what}") from None
 
 
 class Task:
@@ -71,7 +83,7 @@ class Task:
             settled = body["status"]["observedGeneration"] == body["metadata"]["generation"]
             return bool(settled and body["status"]["state"] == state)
 
-        await self._rig.until(f"{self.name} is {state}", reached)
+        await until(self._rig, f"{self.name} is {state}", reached)
 
     def is_job_write(self, call: Call) -> bool:
         """For faults of this task alone."""
@@ -142,7 +154,7 @@ class Lives:
         """Have all writes to its Jobs fail until it has been seen. A neighbour of its namespace bears it, too."""
         fault = self._rig.server.fault(task.is_job_write, times=1_000_000, **how)
         task.change("spec", desiredState="Suspend")  # if its Job is there already; else its creation fails
-        await self._rig.until(f"{task.name} has failed", lambda: fault.met or self._settled(task))
+        await until(self._rig, f"{task.name} has failed", lambda: fault.met or self._settled(task))
         task.delete()
         self._rig.server.faults.remove(fault)
 

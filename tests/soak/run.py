@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.proof import luck
-from tests.soak.lives import Lives
+from tests.soak.lives import Lives, until
 from tests.soak.subject import running
 from tests.soak.trouble import troubled
 from tests.whole.rig import cluster
@@ -78,7 +78,7 @@ class Soak:
         async with troubled(rig, luck(f"soak/trouble/{lives.over}")), asyncio.TaskGroup() as group:
             for _ in range(self.tasks):
                 group.create_task(_some(lives))
-        await rig.until("Jobs and pods are gone", lambda: not rig.store.find("jobs") and not rig.store.find("pods"))
+        await until(rig, "Jobs and pods are gone", lambda: not rig.store.find("jobs") and not rig.store.find("pods"))
         _forget(rig)
 
 
