@@ -12,6 +12,7 @@ import uuid
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from tests.bench.contenders import RESUME, SUSPEND, Contender, LongTask, RawJob, SameWorker, Step, Times
@@ -126,6 +127,7 @@ def measure(settings: Settings) -> Measured:
     return Measured(
         series=(*_series("suspend", SUSPEND, suspends, failures), *_series("resume", RESUME, resumes, failures)),
         flags=found,
+        notes=(*_notes("Suspend", SUSPEND, suspends), *_notes("Resume", RESUME, resumes)),
     )
 
 
@@ -147,6 +149,13 @@ def _series(what: str, steps: tuple[Step, ...], turns: list[Turn], failures: int
             samples=tuple(round(sample, 5) for sample in taken),
             failures=failures,
         )
+
+
+def _notes(what: str, steps: tuple[Step, ...], turns: list[Turn]) -> Iterator[str]:
+    """Where the time goes: for each contender, the median time after the patch at which each step is seen."""
+    for name in turns[0]:
+        way = ", ".join(f"{step} after {1000 * median(turn[name][step] for turn in turns):.0f} ms" for step in steps)
+        yield f"{what}, {name}: {way} (medians)."
 
 
 def operators_share(turn: Turn, steps: tuple[Step, ...]) -> float:
