@@ -101,3 +101,8 @@ class Ledger:
     def writes(self, client: str) -> list[Request]:
         """The writes of a client that the server has carried out, in order."""
         return [request for request in self.log if request.client == client and request.write]
+
+    def kills(self, client: str) -> int:
+        """How often the plan has killed a client."""
+        rules = [counted for counted in self.rules if (counted.rule.client, counted.rule.action) == (client, "kill")]
+        return sum(counted.fired for counted in rules)

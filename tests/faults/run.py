@@ -85,7 +85,7 @@ def carry_out(site: Site, plan: Plan, token: str, folder: Path) -> Outcome:
         redone = scenario.redone or has_worker_rules
         wrong += violations(log, task.uid)
         wrong += foreign_writes(ledger.writes("operator"), name, task.uid)
-        wrong += wrong_end(log, task.uid, scenario.end)
+        wrong += wrong_end(log, task.uid, scenario.end, killed=ledger.kills("worker"))
         wrong += wrong_output(site.output(name), log, task.uid, scenario.end, redone=redone)
         return Outcome(plan, wrong, list(ledger.log), ledger.unfired())
     finally:

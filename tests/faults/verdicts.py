@@ -87,8 +87,10 @@ def epoch_of(body: Body) -> int:
     return epoch
 
 
-def wrong_end(log: Sequence[Seen], uid: str, end: End) -> list[str]:
-    """In what the last versions differ from how it must end."""
+def wrong_end(log: Sequence[Seen], uid: str, end: End, *, killed: int = 0) -> list[str]:
+    """In what the last versions differ from how it must end. `killed`: workers that have died, each of which may have
+    used a retry, or have taken the place of an interruption that begins another attempt.
+    """
     last = {seen.body["metadata"]["uid"]: seen for seen in log}
     task = last[uid]
     own = [seen for seen in last.values() if seen.body["metadata"].get("labels", {}).get(TASK_UID) == uid]
@@ -106,20 +108,20 @@ def wrong_end(log: Sequence[Seen], uid: str, end: End) -> list[str]:
     said = {
         "state": status["state"],
         "generation": status["observedGeneration"],
+        "done": status.get("progress", {}).get("done", 0),
+    }
+    meant = {"state": end.state, "generation": task.body["metadata"]["generation"], "done": end.items}
+    course = {
         "reason": ready["reason"],
         "attempt": status["attempt"],
         "failures": status.get("failures") or 0,
-        "done": status.get("progress", {}).get("done", 0),
     }
-    meant = {
-        "state": end.state,
-        "generation": task.body["metadata"]["generation"],
-        "reason": end.reason,
-        "attempt": end.attempt,
-        "failures": end.failures or 0,
-        "done": end.items,
-    }
-    return differences({**found, **said}, {**wanted, **meant})
+    if killed == 0:
+        meant |= {"reason": end.reason, "attempt": end.attempt, "failures": end.failures or 0}
+    wrong = differences({**found, **said, **course}, {**wanted, **meant})
+    if killed and course["failures"] > (end.failures or 0) + killed:
+        wrong.append(f"{course['failures']} failures, with {killed} workers killed")
+    return wrong
 
 
 def differences(found: Mapping[str, object], wanted: Mapping[str, object]) -> list[str]:

@@ -79,6 +79,15 @@ def test_an_end_that_differs_is_told() -> None:
     assert wrong_end([task(1, state="Complete"), other(2, "Job", "j")], UID, END) == []
 
 
+def test_a_killed_worker_may_cost_a_retry_and_no_more() -> None:
+    log = [task(1, state="Complete"), other(2, "Job", "j")]
+    log[0].body["status"]["failures"] = 1
+    assert wrong_end(log, UID, END) == ["failures is 1 and not 0"]
+    assert wrong_end(log, UID, END, killed=1) == []
+    log[0].body["status"]["failures"] = 2
+    assert wrong_end(log, UID, END, killed=1) == ["2 failures, with 1 workers killed"]
+
+
 def test_a_deleted_task_leaves_nothing() -> None:
     end = End(state="", reason="", items=0, gone=True, jobs=0)
     assert wrong_end([task(1), other(2, "Job", "j")], UID, end) == ["gone is False and not True", "jobs is 1 and not 0"]
