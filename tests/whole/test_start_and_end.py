@@ -127,6 +127,25 @@ async def test_it_is_ready_when_its_copies_are_full_and_stays_healthy_while_the_
         await _terminated(operator)
 
 
+@pytest.mark.parametrize("unknown", ["jobs", "pods"])
+async def test_nothing_is_decided_before_both_copies_are_full(unknown: str) -> None:
+    """What is not known yet would look like what is not there."""
+    async with cluster() as rig:
+        rig.create()
+        lists = rig.server.fault(lambda call: call.plural == unknown, status=503, times=10_000)
+        operator = start_operator(rig)
+        await rig.until(
+            "it sees the task", lambda: any(call.plural == "longtasks" and call.watch for call in rig.server.calls)
+        )
+        seen = lists.met
+        await rig.until(f"it has asked for {unknown} again and again", lambda: lists.met >= seen + 4)
+        assert rig.server.writes() == []
+
+        lists.times = 0
+        await rig.until_state("Running")
+        await _terminated(operator)
+
+
 async def test_a_port_that_is_taken_is_told() -> None:
     async with cluster() as rig:
         with socket.socket() as taken:

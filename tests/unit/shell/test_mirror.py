@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from longtask.api import names
 from longtask.shell.errors import Expired, Throttled, Unavailable
 from longtask.shell.mirror import Mirror, newer
 
@@ -128,6 +129,14 @@ async def test_it_is_full_after_the_last_page_and_not_before() -> None:
         assert bench.script.watched_from == ["5"]
 
 
+async def test_it_is_not_full_after_half_a_list() -> None:
+    bench = Bench([[page(5, a_thing("a", 1)), Unavailable("cut")]])
+
+    async with bench.played():
+        assert not bench.mirror.synced.is_set()
+        assert bench.names() == set()
+
+
 async def test_a_list_that_breaks_off_changes_nothing() -> None:
     bench = Bench(
         [[page(5, a_thing("a", 1), a_thing("b", 2))], [page(9, a_thing("a", 1)), Unavailable("cut")]], [[Expired("")]]
@@ -224,6 +233,17 @@ async def test_an_object_that_can_not_be_read_hides_no_other(caplog: pytest.LogC
     async with bench.played():
         assert bench.names() == {"good"}
         assert [vars(record)["object"] for record in caplog.records if record.levelno == logging.ERROR] == ["team/bad"]
+
+
+async def test_what_can_not_be_read_does_not_pass_for_nothing() -> None:
+    bad = a_thing("bad", 1, task="unreadable")
+    bad["metadata"]["labels"] = {names.LABEL_TASK_UID: "task"}
+    bench = Bench([[page(5, bad)]])
+
+    async with bench.played():
+        with pytest.raises(Unavailable, match="team/bad can't be read"):
+            bench.mirror.require_readable("task")
+        bench.mirror.require_readable("another task")
 
 
 async def test_an_answer_to_our_own_write_is_seen_at_once_and_not_undone_by_the_watch() -> None:

@@ -94,6 +94,19 @@ async def test_what_was_missed_is_read_and_twice_in_a_row_means_that_the_stream_
     assert bench.store.version(UID) == "9"
 
 
+async def test_what_the_stream_brings_a_moment_after_the_list_was_not_missed(mocker: MockerFixture) -> None:
+    bench = Bench(mocker, known=[a_version(5)], listed=[a_version(7)])
+
+    async def lagging_stream(_seconds: float) -> None:
+        bench.store.apply(a_body(a_version(7)))
+
+    mocker.patch("asyncio.sleep", lagging_stream)
+    await bench.sweep.once()
+
+    bench.cluster.read_task_named.assert_not_called()
+    assert bench.sweep.missed_in_a_row == 0
+
+
 async def test_missed_once_and_not_again_is_no_dead_stream(mocker: MockerFixture) -> None:
     bench = Bench(mocker, known=[], listed=[a_version(7)])
     await bench.sweep.once()
