@@ -22,8 +22,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
+    try:
+        api = Api.from_kubeconfig(kubeconfig_path())
+    except RuntimeError as error:
+        raise pytest.UsageError(str(error)) from None
     config.stash[_AWAY] = ExitStack()
-    config.stash[_AWAY].enter_context(without_operator(Api.from_kubeconfig(kubeconfig_path())))
+    config.stash[_AWAY].enter_context(without_operator(api))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

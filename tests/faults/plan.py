@@ -162,6 +162,10 @@ class Plan(BaseModel):
             message = f"{name}: {'; '.join(found)}"
             raise BadPlanError(message) from None
 
+    def is_about(self, client: Client) -> bool:
+        """Whether it does anything to that client."""
+        return any(rule.client == client for rule in self.rules)
+
     def dump(self) -> str:
         """The file that repeats this plan."""
         body = self.model_dump(exclude_defaults=True)

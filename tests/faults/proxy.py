@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tests.faults.request import Request
 
 _LONGEST_LINE = 2**22  # bytes of one event of a watch
+_FAREWELL = 0.1  # seconds for the loop to let go of connections that were cut: it says no word when it has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +106,7 @@ class Proxy:
                 await web.SockSite(runner, door.listener, ssl_context=door.tls).start()
             self._started.set()
             await self._ending.wait()
+        await asyncio.sleep(_FAREWELL)
 
     def _server(self, door: Door, upstream: Upstream) -> web.Server:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import ssl
 import time
@@ -9,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from tests.cluster.common import ClusterError
 from tests.e2e.support.client import wait_for
 from tests.e2e.support.tasks import cluster
 from tests.e2e.support.watch import Observer
@@ -21,10 +23,14 @@ from tests.faults.verdicts import foreign_writes, violations, wrong_end, wrong_o
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.e2e.support.tasks import Handle
+    from tests.e2e.support.watch import Seen
     from tests.faults.ledger import Ledger
     from tests.faults.plan import Plan, Rule
     from tests.faults.request import Request
+    from tests.faults.scenarios import Scenario
     from tests.faults.site import Site
+    from tests.faults.verdicts import Output
 
 QUIET: Final = 1.0  # seconds in which an operator that follows everything writes nothing: it has nothing more to do
 SETTLED: Final = 60.0
@@ -57,44 +63,63 @@ def carry_out(site: Site, plan: Plan, token: str, folder: Path) -> Outcome:
     """Do it; `token` is that of the operator's service account, `folder` is for its log and login."""
     scenario = SCENARIOS[plan.scenario]
     name = f"task-{next(_numbers)}"
-    has_worker_rules = any(rule.client == "worker" for rule in plan.rules)
     wrong: list[str] = []
     try:
         with ExitStack() as stack:
             observer = stack.enter_context(Observer(site.api, site.namespace, kinds=("LongTask", "Pod", "Job")))
-            listener = stack.enter_context(on_loopback())
-            write_kubeconfig(folder / "kubeconfig", url_of(listener, "http"), token)
             operator = Operator(folder / "kubeconfig", folder / "operator.log", QUICK | plan.settings)
-            doors = [Door(client="operator", listener=listener, scope=site.namespace, kill=lambda _: operator.kill())]
-            settings = dict(scenario.settings)
-            if has_worker_rules:
-                inside = stack.enter_context(inside_the_cluster())
-                doors.append(Door(client="worker", listener=inside, tls=certificate(), kill=kill_worker))
-                settings["LONGTASK_API_SERVER"] = url_of(inside, "https")
+            doors = [operators_door(site, operator, token), *([workers_door()] if plan.is_about("worker") else [])]
+            for door in doors:
+                stack.enter_context(door.listener)
             trust = ssl.create_default_context(cafile=site.api.ca_file)
             ledger = stack.enter_context(Proxy(site.api.server, trust, doors, plan))
             stack.enter_context(operator)
-            task = site.start(name, settings)
+            task = site.start(name, {**scenario.settings, **detour(doors)})
             try:
                 scenario.steps(Scene(task))
                 settle(ledger, operator)
             except AssertionError as error:
                 wrong.append(f"it does not get there: {error}")
             wrong += filter(None, [operator.ended_by_itself()])
-        log = observer.log()
-        redone = scenario.redone or has_worker_rules
-        wrong += violations(log, task.uid)
-        wrong += foreign_writes(ledger.writes("operator"), name, task.uid)
-        wrong += wrong_end(log, task.uid, scenario.end, killed=ledger.kills("worker"))
-        wrong += wrong_output(site.output(name), log, task.uid, scenario.end, redone=redone)
+        wrong += judge(scenario, ledger, observer.log(), task, site.output(name))
         return Outcome(plan, wrong, list(ledger.log), ledger.unfired())
     finally:
         site.clear()
 
 
+def judge(scenario: Scenario, ledger: Ledger, log: list[Seen], task: Handle, output: Output) -> list[str]:
+    """Every verdict on a run that is over."""
+    redone = scenario.redone or ledger.plan.is_about("worker")
+    return [
+        *violations(log, task.uid),
+        *foreign_writes(ledger.writes("operator"), task.name, task.uid),
+        *wrong_end(log, task.uid, scenario.end, killed=ledger.kills("worker")),
+        *wrong_output(output, log, task.uid, scenario.end, redone=redone),
+    ]
+
+
+def operators_door(site: Site, operator: Operator, token: str) -> Door:
+    """Where the operator comes in, by the login that it finds."""
+    listener = on_loopback()
+    write_kubeconfig(operator.kubeconfig, url_of(listener, "http"), token)
+    return Door(client="operator", listener=listener, scope=site.namespace, kill=lambda _: operator.kill())
+
+
+def workers_door() -> Door:
+    """Where workers come in. Raises ClusterError where there can be none."""
+    return Door(client="worker", listener=inside_the_cluster(), tls=certificate(), kill=kill_worker)
+
+
+def detour(doors: list[Door]) -> dict[str, object]:
+    """The setting that sends workers to their door, if they have one."""
+    doors = [door for door in doors if door.client == "worker"]
+    return {"LONGTASK_API_SERVER": url_of(doors[0].listener, "https")} if doors else {}
+
+
 def kill_worker(request: Request) -> None:
     """SIGKILL the worker that has sent a request, whose token says which pod it is."""
-    cluster().kill_container(request.who, "worker")
+    with contextlib.suppress(ClusterError):  # it has ended by itself
+        cluster().kill_container(request.who, "worker")
 
 
 def settle(ledger: Ledger, operator: Operator) -> None:
