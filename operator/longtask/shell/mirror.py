@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from longtask.api import names
@@ -109,7 +110,7 @@ class Mirror(Generic[R]):
         known = self._records.get((record.namespace, record.name))
         if known is None and not newer(record.resource_version, self._version):
             return  # the watch is past it already: it has come and gone
-        self._put(record)
+        self._put(record, tell=True)
 
     def forget(self, namespace: str, name: str, uid: str) -> None:
         """Drop a record of what the server says is gone, without waiting for the watch to say so."""
@@ -221,7 +222,11 @@ class Mirror(Generic[R]):
             self._unreadable[str(metadata.get("namespace", "")), str(metadata.get("name", ""))] = uid
             self._changed(uid)
 
-    def _put(self, record: R) -> None:
+    def _put(self, record: R, *, tell: bool = False) -> None:
+        """Keep it, and tell of it: of one that says nothing new but its version only if that was asked for.
+
+        Much of what Kubernetes writes to a Job or Pod is of no interest here, and nothing is decided by a version.
+        """
         key = (record.namespace, record.name)
         known = self._records.get(key)
         if known is not None and not newer(record.resource_version, known.resource_version):
@@ -230,7 +235,8 @@ class Mirror(Generic[R]):
             self._drop(known)
         self._records[key] = record
         self._by_task.setdefault(record.task_uid, {})[key] = record
-        self._changed(record.task_uid)
+        if tell or known is None or _says_more(record, known):
+            self._changed(record.task_uid)
 
     def _drop(self, known: R) -> None:
         key = (known.namespace, known.name)
@@ -252,6 +258,10 @@ def require_object(body: object) -> None:
     metadata = _metadata(body)
     if not all(isinstance(metadata.get(key), str) for key in ("uid", "resourceVersion", "name")):
         raise Unavailable("the answer of the API server is no object of Kubernetes")
+
+
+def _says_more(record: R, known: R) -> bool:
+    return replace(known, resource_version=record.resource_version) != record  # type: ignore[type-var]
 
 
 def object_name(item: object) -> str:
