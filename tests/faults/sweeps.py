@@ -113,7 +113,7 @@ def on_event(resource: str, n: int, **action: object) -> Rule:
 def again(resource: str) -> Rule:
     """The second time that the operator asks what there is: the first time of its successor."""
     selector = None if resource == "longtasks" else "labelSelector=longtask.dev/task-uid&"
-    occurrence = 3 if resource == "longtasks" else 2  # it looks first whether the resource is served at all
+    occurrence = 4 if resource == "longtasks" else 2  # both look first whether the resource is served at all
     return rule("operator", verb="list", resource=resource, query=selector, occurrence=occurrence, action="stale")
 
 

@@ -34,6 +34,8 @@ def violations(log: Sequence[Seen], uid: str) -> list[str]:
         "two writers": double_writers(own),
         "a claim that was not allowed": forbidden_claims(own),
         "Terminated is not final": left_terminated(own),
+        "the status went back": older_words(own),
+        "a Job runs that nobody wants": unwanted_starts(log, uid),
         "somebody else's Job": touched(log),
     }
     return [f"{what}: {found}" for what, some in checks.items() for found in some]
@@ -63,6 +65,28 @@ def left_terminated(own: Sequence[Body]) -> list[str]:
         for body in after
         if body["status"]["state"] != "Terminated" or body["status"].get("checkpoint", {}).get("data")
     ]
+
+
+def older_words(own: Sequence[Body]) -> list[str]:
+    """Versions of the status that speak of an earlier attempt, or of an earlier spec, than the version before."""
+    said = [(body["status"]["attempt"], body["status"]["observedGeneration"]) for body in own]
+    return [f"from {old} to {new}" for old, new in pairwise(said) if new[0] < old[0] or new[1] < old[1]]
+
+
+def unwanted_starts(log: Iterable[Seen], uid: str) -> list[str]:
+    """Writes by which a Job of the task was created or resumed while it was not to run."""
+    found: list[str] = []
+    desired, running = "Run", dict[str, bool]()
+    for seen in log:
+        metadata = seen.body["metadata"]
+        if metadata["uid"] == uid:
+            desired = "nothing" if seen.gone else seen.body["spec"]["desiredState"]
+        elif seen.kind == "Job" and metadata.get("labels", {}).get(TASK_UID) == uid and not seen.gone:
+            runs = not seen.body["spec"].get("suspend")
+            if runs and not running.get(metadata["uid"]) and desired != "Run":
+                found.append(f"{metadata['name']} at {seen.revision}, with {desired} desired")
+            running[metadata["uid"]] = runs
+    return found
 
 
 def touched(log: Iterable[Seen]) -> list[str]:

@@ -16,12 +16,20 @@ UID = "0123456789"
 END = End(state="Complete", reason="Done", items=3)
 
 
-def task(revision: int, *, desired: str = "Run", state: str = "Running", gone: bool = False, **checkpoint: Any) -> Seen:  # noqa: ANN401
+def task(
+    revision: int,
+    *,
+    desired: str = "Run",
+    state: str = "Running",
+    attempt: int = 1,
+    gone: bool = False,
+    **checkpoint: Any,  # noqa: ANN401
+) -> Seen:
     """A version of the task, with this in its checkpoint."""
     following = checkpoint.pop("next", None)
     if following is not None:
         checkpoint["data"] = f'{{"state": {{"next": {following}}}}}'
-    status: dict[str, Any] = {"state": state, "observedGeneration": 1, "attempt": 1, "progress": {"done": 3}}
+    status: dict[str, Any] = {"state": state, "observedGeneration": 1, "attempt": attempt, "progress": {"done": 3}}
     status["conditions"] = [{"type": "Ready", "reason": "Done"}]
     if checkpoint:
         status["checkpoint"] = {"epoch": 1, "holder": "a", "sequence": 1, "data": "", **checkpoint}
@@ -51,6 +59,12 @@ def other(revision: int, kind: str, name: str, *, gone: bool = False, task_uid: 
         ([task(1), task(2, desired="Suspend", epoch=1)], "a claim that was not allowed"),
         ([task(1, state="Terminated"), task(2, state="Init")], "Terminated is not final"),
         ([task(1, state="Terminated", next=3)], "Terminated is not final"),
+        ([task(1, attempt=2), task(2, attempt=1)], "the status went back"),
+        ([task(1, desired="Suspend"), other(2, "Job", "j", suspend=False)], "a Job runs that nobody wants"),
+        (
+            [other(1, "Job", "j", suspend=True), task(2, gone=True), other(3, "Job", "j")],
+            "a Job runs that nobody wants",
+        ),
         ([other(1, "Job", "bystander", suspend=True), other(2, "Job", "bystander", suspend=False)], "somebody else's"),
         ([other(1, "Job", "bystander"), other(2, "Job", "bystander", gone=True)], "somebody else's"),
     ],
