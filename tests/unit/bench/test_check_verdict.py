@@ -32,6 +32,14 @@ def test_a_part_that_failed_now_fails_the_check() -> None:
     assert failed(rows)
 
 
+def test_a_part_that_could_not_even_be_imported_fails_the_check_though_the_others_are_fine() -> None:
+    broken = part(name="worker", error="ImportError: x").model_copy(update={"comparisons": ()})
+    rows = compare(results(resumes(1, 1)), results(resumes(1, 1), broken))
+    assert [row.finding for row in rows] == [Finding.FINE, Finding.NOT_MEASURED]
+    assert failed(rows)
+    assert "ImportError: x" in table(rows)
+
+
 def test_a_ratio_that_could_not_be_taken_now_fails_the_check() -> None:
     rows = compare(results(resumes(1, 1)), results(part(series("LongTask", [1]))))
     assert failed(rows)
