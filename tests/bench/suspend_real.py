@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.e2e.support.client import Api, Body
 
 PAIRS: Final = 220
-QUICK_PAIRS: Final = 20
+QUICK_PAIRS: Final = 30
 MOST_FAILURES: Final = 5
 PROGRAM: Final = Path(__file__).parent / "programs" / "endless.py"
 AT_WORK: Final = "at work"

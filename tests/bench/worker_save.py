@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.e2e.support.client import Api, Body
 
 TIMES: Final = 300
-QUICK_TIMES: Final = 30
+QUICK_TIMES: Final = 150
 SIZES: Final = {"200 B": 200, "4 KiB": 4096, "32 KiB": 32768}
 """How much data is saved; the last is the most that is allowed."""
 SAVE, FLOOR = "save", "plain PATCH"
