@@ -17,7 +17,7 @@ from tests.bench.verdicts import judge
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.bench.results import Comparison, PartResult, Results, Series
+    from tests.bench.results import PartResult, Results, Series
 
 OVERVIEW: Final = "ratios.svg"
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -100,16 +100,12 @@ def _ratios(pyplot: Any, results: Results) -> Any:  # noqa: ANN401
         axes.plot([verdict.value], [place], mark, color=colour, markersize=7)
         axes.plot([comparison.limit], [place], "|", color=GREY, markersize=14, markeredgewidth=2)
     axes.axvline(1, color=GREY, linewidth=1)
-    axes.set_yticks(range(len(rows)), [_label(comparison) for comparison, _ in rows])
+    axes.set_yticks(range(len(rows)), [comparison.title for comparison, _ in rows])
     axes.invert_yaxis()
     axes.set_xscale("log")
     _plain_ticks(axes.xaxis)
     axes.set_xlabel("times, with spread (● goal met, ✖ missed); | is the goal")
     return figure
-
-
-def _label(comparison: Comparison) -> str:
-    return comparison.title if comparison.size == 1 else f"{comparison.title} ({comparison.size:,})"
 
 
 def _distributions(pyplot: Any, part: PartResult) -> Any:  # noqa: ANN401
