@@ -115,12 +115,14 @@ class Size:
     worker_freezes: int
     operator_strikes: int
     wishes: int
+    suspended_at_the_end: int
+    """Of the tasks with the most work: so that some are suspended in the shortest of runs."""
 
 
 GENTLE: Final = Size(
     tasks=6,
     seconds=60,
-    batches=(80, 240),
+    batches=(240, 480),
     outages=5,
     outage=(2, 4),
     calm=(5, 8),
@@ -129,6 +131,7 @@ GENTLE: Final = Size(
     worker_freezes=2,
     operator_strikes=1,
     wishes=14,
+    suspended_at_the_end=2,
 )
 HARD: Final = Size(
     tasks=20,
@@ -142,6 +145,7 @@ HARD: Final = Size(
     worker_freezes=8,
     operator_strikes=6,
     wishes=110,
+    suspended_at_the_end=0,
 )
 
 
@@ -151,6 +155,8 @@ def draw(luck: random.Random, seed: int, components: Iterable[str], size: Size) 
     names = [work.name for work in works]
     weak = [name for name in sorted(components) if name.startswith(MAY_FAIL)]
     acts = [*_outages(luck, weak, size), *_strikes(luck, names, size), *_wishes(luck, names, size)]
+    longest = sorted(works, key=lambda work: work.batches)[size.tasks - size.suspended_at_the_end :]
+    acts += [Act(at=size.seconds + 5, verb="Suspend", target=work.name) for work in longest]
     return Script(seed=seed, works=works, acts=tuple(sorted(acts, key=lambda act: act.at)))
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tests.e2e.support.watch import Seen
 
 PROGRAM: Final = Path(__file__).parent / "programs" / "chain.py"
-STARTED: Final = 240.0  # seconds until every task has saved for the first time, on a very busy machine
+STARTED: Final = 240.0  # seconds for anything that takes one pod start or one stop, on a very busy machine
 FINISHED: Final = (
     400.0  # seconds until all work is done, once nothing is in its way: pauses of the Job controller included
 )
@@ -144,7 +144,8 @@ class Stage:
             self.trouble.append(str(error))
 
     def _finish(self, hands: Hands) -> None:
-        """Everybody asks for Run, and nobody disturbs the work any more."""
+        """When all that was asked for last is done, everybody asks for Run, and nobody disturbs the work any more."""
+        self._await("the suspensions that were asked for last", STARTED, is_as_asked)
         for work in self.script.works:
             hands.want(work.name, "Run")
         persist(lambda: self.lab.api.create(furnishings()[-1], self.lab.namespace))
@@ -216,3 +217,8 @@ def checksum(content: bytes) -> str:
 def has_saved(task: Body) -> bool:
     """Whether a worker has saved since it claimed."""
     return bool(task["status"].get("checkpoint", {}).get("cause", "Claim") != "Claim")
+
+
+def is_as_asked(task: Body) -> bool:
+    """Whether a task that is to stand still does so, for whichever reason."""
+    return task["spec"]["desiredState"] == "Run" or settled_in(task, "Suspended") or settled_in(task, "Complete")
