@@ -100,6 +100,10 @@ proof: .venv/.ready ## The guarantees: the model in full, every fault at every r
 	$(PY) -m pytest tests/model tests/fuzz -n 2
 	@$(MAKE) --no-print-directory faults
 
+.PHONY: model-check
+model-check: .operated ## For a new Kubernetes: record the real controllers anew and compare them with the simulated ones
+	$(PY) -m tests.model.record --check
+
 .PHONY: bench
 bench: .venv/.ready ## Measure everything against raw Jobs and others into docs/benchmarks (an hour or more, on a quiet machine)
 	$(PY) -m pip install --quiet --group bench
