@@ -29,11 +29,14 @@ class Thing:
     uid: str
     resource_version: str
     task_uid: str
+    says: str
 
 
-def a_thing(name: str, version: int, *, task: str = "task", uid: str = "", namespace: str = "team") -> Json:
+def a_thing(
+    name: str, version: int, *, task: str = "task", uid: str = "", namespace: str = "team", says: str = ""
+) -> Json:
     metadata = {"namespace": namespace, "name": name, "uid": uid or f"uid of {name}", "resourceVersion": str(version)}
-    return {"metadata": metadata, "task": task}
+    return {"metadata": metadata, "task": task, "says": says}
 
 
 def parse(item: Json) -> Thing | None:
@@ -41,7 +44,12 @@ def parse(item: Json) -> Thing | None:
         raise ValueError("unreadable")
     metadata = item["metadata"]
     made = Thing(
-        metadata["namespace"], metadata["name"], metadata["uid"], metadata["resourceVersion"], task_uid=item["task"]
+        metadata["namespace"],
+        metadata["name"],
+        metadata["uid"],
+        metadata["resourceVersion"],
+        task_uid=item["task"],
+        says=item["says"],
     )
     return made if item["task"] else None
 
@@ -147,7 +155,8 @@ async def test_a_list_that_breaks_off_changes_nothing() -> None:
 
 
 async def test_events_are_followed() -> None:
-    events = [event("ADDED", a_thing("b", 6)), event("MODIFIED", a_thing("a", 7)), event("DELETED", a_thing("b", 8))]
+    changed = event("MODIFIED", a_thing("a", 7, says="more"))
+    events = [event("ADDED", a_thing("b", 6)), changed, event("DELETED", a_thing("b", 8))]
     bench = Bench([[page(5, a_thing("a", 1))]], [events])
 
     async with bench.played():
@@ -155,6 +164,22 @@ async def test_events_are_followed() -> None:
         assert (a.name, a.resource_version) == ("a", "7")
         assert bench.changed == ["task"] * 4
         assert len(bench.mirror) == 1
+
+
+async def test_a_version_that_says_nothing_new_is_kept_but_not_told_of() -> None:
+    bench = Bench([[page(5, a_thing("a", 1))]], [[event("MODIFIED", a_thing("a", 7))]])
+
+    async with bench.played():
+        assert [thing.resource_version for thing in bench.mirror.of_task("task")] == ["7"]
+        assert bench.changed == ["task"]
+
+
+async def test_an_answer_to_a_request_of_ours_is_told_of_even_if_it_says_nothing_new() -> None:
+    bench = Bench([[page(5, a_thing("a", 1))]], [])
+
+    async with bench.played():
+        bench.mirror.apply(a_thing("a", 7))
+        assert bench.changed == ["task", "task"], "whoever asked was refused, and wants to try again with this version"
 
 
 async def test_a_watch_goes_on_from_the_last_event_or_bookmark() -> None:
