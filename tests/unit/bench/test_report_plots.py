@@ -50,7 +50,6 @@ def test_without_matplotlib_it_is_said_what_to_install(monkeypatch: pytest.Monke
 
 
 def test_drawing_twice_gives_the_same_bytes_in_other_processes_too(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="only `make bench` needs it, and installs it")
     path = tmp_path / "results.json"
     write(some_results(), path)
     runs = [
