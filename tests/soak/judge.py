@@ -23,6 +23,9 @@ the table, nearly twice this. And what is below it is harmless: with ten thousan
 WARM_UP: Final = 0.25
 """Share of the samples that are left out at the beginning: caches fill, and the allocator finds its size."""
 
+FEWEST_LIVES: Final = 1000
+"""Over fewer, the steps in which an allocator grows are taken for a slope."""
+
 HEAD: Final = "| lives | minutes | RSS kB | objects | loops |\n| ---: | ---: | ---: | ---: | ---: |"
 
 
@@ -41,10 +44,13 @@ def row(point: Point) -> str:
 
 
 def judge(points: Sequence[Point]) -> Finding:
-    """Judge a run. Raises ValueError if there are too few points."""
+    """Judge a run. Raises ValueError if there are too few points, or too few lives between them."""
     warm = points[int(len(points) * WARM_UP) :]
     thousands = [point.lives / 1000 for point in warm]
     memory = fit(thousands, [point.sample.rss for point in warm])
+    seen = warm[-1].lives - warm[0].lives
+    if seen < FEWEST_LIVES:
+        raise ValueError(f"{seen} lives after the warm-up: {FEWEST_LIVES} are needed. Run for longer")
     objects = fit(thousands, [point.sample.objects for point in warm])
     verdict = memory.verdict(LIMIT)
     more = " A longer run decides." if verdict is Verdict.UNDECIDED else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -65,6 +66,13 @@ def test_a_run_that_is_too_noisy_to_tell_is_no_leak_and_says_that_a_longer_one_d
 def test_too_few_looks_are_no_verdict() -> None:
     with pytest.raises(ValueError, match=f"at least {FEWEST} are needed. Run for longer"):
         judge(points(*[70_000] * FEWEST))
+
+
+def test_too_few_lives_are_no_verdict_however_often_they_were_looked_at() -> None:
+    few = [replace(point, lives=point.lives // 10) for point in points(*range(70_000, 70_030))]
+
+    with pytest.raises(ValueError, match=r"lives after the warm-up: 1000 are needed. Run for longer"):
+        judge(few)
 
 
 def test_a_line_without_noise_has_its_slope_and_no_margin() -> None:
