@@ -14,11 +14,12 @@ from tests.cluster.common import ClusterError
 from tests.e2e.support.client import wait_for
 from tests.e2e.support.tasks import cluster
 from tests.e2e.support.watch import Observer
+from tests.e2e.support.watch_verdicts import versions
 from tests.faults.network import certificate, inside_the_cluster, on_loopback, url_of
 from tests.faults.process import Operator, write_kubeconfig
 from tests.faults.proxy import Door, Proxy
 from tests.faults.scenarios import SCENARIOS, Scene
-from tests.faults.verdicts import foreign_writes, violations, wrong_end, wrong_output
+from tests.faults.verdicts import foreign_writes, needless_calls, violations, wrong_end, wrong_output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,6 +93,7 @@ def judge(scenario: Scenario, ledger: Ledger, log: list[Seen], task: Handle, out
     redone = scenario.redone or ledger.plan.is_about("worker")
     return [
         *violations(log, task.uid),
+        *([] if scenario.stalls else needless_calls(versions(log, task.uid))),
         *foreign_writes(ledger.writes("operator"), task.name, task.uid),
         *wrong_end(log, task.uid, scenario.end, killed=ledger.kills("worker")),
         *wrong_output(output, log, task.uid, scenario.end, redone=redone),

@@ -89,6 +89,8 @@ class Scenario:
     settings: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     redone: bool = False
     """Whether its worker is ended in the middle, so that what it had not saved is done again."""
+    stalls: bool = False
+    """Whether only a person can help on the way."""
 
 
 HELD: Final[Mapping[str, object]] = MappingProxyType({"HOLD": HOLD})
@@ -208,6 +210,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
                 settings=_NOWHERE,
                 end=End(state="Suspended", reason="NotStarted", items=0),
                 writes=5,
+                stalls=True,
             ),
             Scenario(name="terminate-running", steps=_terminate_running, settings=HELD, end=_TERMINATED, writes=5),
             Scenario(
@@ -223,6 +226,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
                 settings={"CRASH": HOLD, "backoff_limit": 0},
                 end=End(state="Terminated", reason="NoCleanup", items=HOLD, failures=1, jobs=0),
                 writes=8,
+                stalls=True,
             ),
             Scenario(
                 name="terminate-complete",
@@ -250,6 +254,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
                 settings={"CRASH": HOLD, "backoff_limit": 0},
                 end=End(state="Complete", reason="Done", items=ITEMS, attempt=2, failures=0),
                 writes=13,
+                stalls=True,
             ),
             Scenario(
                 name="change-template",

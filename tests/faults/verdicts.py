@@ -89,6 +89,13 @@ def unwanted_starts(log: Iterable[Seen], uid: str) -> list[str]:
     return found
 
 
+def needless_calls(own: Sequence[Body]) -> list[str]:
+    """Versions that say that only a person can help, where nobody has to."""
+    conditions = [condition for body in own for condition in body["status"].get("conditions", ())]
+    calls = [c for c in conditions if c["type"] == "Stalled" and c["status"] == "True"]
+    return [f"a person is called without need: {reason}" for reason in sorted({c["reason"] for c in calls})]
+
+
 def touched(log: Iterable[Seen]) -> list[str]:
     """What was done to Jobs that are not ours."""
     others = [seen for seen in log if seen.kind == "Job" and seen.body["metadata"]["name"] == BYSTANDER]

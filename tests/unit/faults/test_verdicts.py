@@ -10,7 +10,7 @@ from tests.e2e.support.watch import Seen
 from tests.e2e.support.watch_verdicts import TASK_UID
 from tests.faults.request import Request
 from tests.faults.scenarios import End
-from tests.faults.verdicts import foreign_writes, violations, wrong_end, wrong_output
+from tests.faults.verdicts import foreign_writes, needless_calls, violations, wrong_end, wrong_output
 
 UID = "0123456789"
 END = End(state="Complete", reason="Done", items=3)
@@ -84,6 +84,13 @@ def test_a_life_as_it_should_be_breaks_no_promise() -> None:
         task(7, desired="Suspend", state="Suspended", epoch=1, holder="p", sequence=2, next=3),
     ]
     assert violations(log, UID) == []
+
+
+def test_a_call_for_a_person_is_seen() -> None:
+    body = task(1).body
+    assert needless_calls([body]) == []
+    body["status"]["conditions"].append({"type": "Stalled", "status": "True", "reason": "NameTaken"})
+    assert needless_calls([body]) == ["a person is called without need: NameTaken"]
 
 
 def test_an_end_that_differs_is_told() -> None:
