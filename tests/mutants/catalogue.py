@@ -99,20 +99,25 @@ def load(folder: Path = FOLDER) -> tuple[Mutant, ...]:
 
 
 def check(mutants: Iterable[Mutant], root: Path = ROOT) -> None:
-    """Raise CatalogueError with every mutant that does not fit the code."""
-    problems = []
-    for mutant in mutants:
-        try:
-            mutant.applied_to((root / mutant.file).read_text())
-        except (CatalogueError, OSError) as error:
-            problems.append(str(error))
-        problems += [
-            f"{mutant.id}: there is no {file}"
-            for killer in mutant.killers
-            if not (root / (file := killer.partition("::")[0])).exists()
-        ]
+    """Raise CatalogueError with every mutant that does not fit the code, and every killer that there is no more."""
+    problems = [problem for mutant in mutants for problem in _problems(mutant, root)]
     if problems:
         raise CatalogueError("\n".join(problems))
+
+
+def _problems(mutant: Mutant, root: Path) -> list[str]:
+    gone = [f"{mutant.id}: there is no {killer}" for killer in mutant.killers if not _exists(root, killer)]
+    try:
+        mutant.applied_to((root / mutant.file).read_text())
+    except (CatalogueError, OSError) as error:
+        return [str(error), *gone]
+    return gone
+
+
+def _exists(root: Path, killer: str) -> bool:
+    """Whether there is that file of tests, and in it that test: a renamed one is noticed before anything runs."""
+    file, _, test = killer.partition("::")
+    return (root / file).is_file() and (not test or f"def {test}(" in (root / file).read_text())
 
 
 def _entries(file: Path) -> list[dict[str, Any]]:

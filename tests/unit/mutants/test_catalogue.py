@@ -10,7 +10,7 @@ import yaml
 from tests.mutants import results
 from tests.mutants.catalogue import ROOT, CatalogueError, Level, check, load
 from tests.mutants.trial import Outcome, Verdict
-from tests.unit.mutants.builders import a_mutant
+from tests.unit.mutants.builders import KILLER, a_mutant
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +98,16 @@ def test_a_killer_that_is_not_there_and_a_text_that_is_not_there_are_told_togeth
 
     assert "a-break: its text must occur exactly once" in str(caught.value)
     assert "a-break: there is no tests/unit/test_double.py" in str(caught.value)
+
+
+def test_a_killer_that_was_renamed_is_told(tmp_path: Path) -> None:
+    (tmp_path / "code_of_the_toy.py").write_text("n * 2")
+    (tmp_path / "tests/unit").mkdir(parents=True)
+    (tmp_path / KILLER).write_text("async def test_as_it_is_called_now() -> None: ...")
+
+    check([a_mutant("m", killers=(KILLER, f"{KILLER}::test_as_it_is_called_now"))], tmp_path)
+    with pytest.raises(CatalogueError, match=r"there is no tests/unit/test_double\.py::test_as_it_is_called$"):
+        check([a_mutant("m", killers=(f"{KILLER}::test_as_it_is_called",))], tmp_path)
 
 
 @pytest.mark.parametrize(
