@@ -147,8 +147,24 @@ def an_answer_is_to_the_spec_it_has_seen(before: World, move: Move, setting: Set
             continue
         if new.ours.status.observed_generation > new.generation:
             return f"generation {new.ours.status.observed_generation} of {new.generation} was observed"
-        if not _decided_on_present_spec(before, move, old):
+        if not _decided_on_present_spec(before, old):
             return f"a decision on an older spec was written: {new.ours!r}"
+    return ""
+
+
+def nothing_is_started_against_the_wish(before: World, move: Move, setting: Setting) -> str:  # noqa: ARG001
+    """G2, G4: no Job is created or resumed for a task that is to stand still, or is gone.
+
+    A plan whose status has just been written is confirmed by that answer, and looks no more.
+    """
+    if move.actor is not Actor.OPERATOR or any(op.flight and op.flight.confirmed for op in before.operators):
+        return ""
+    active = {job.uid for job in before.jobs if not job.suspend}
+    for job in move.after.jobs:
+        task = None if job.owner is None else before.task(job.owner)
+        to_run = task is not None and task.desired is DesiredState.RUN
+        if job.owner is not None and not job.suspend and job.uid not in active and not to_run:
+            return f"{job.name} was started, and desired is {task.desired if task else 'nothing: it is gone'}"
     return ""
 
 
@@ -186,6 +202,7 @@ SAFETY: Final[tuple[Invariant, ...]] = (
     suspended_as_desired,
     terminated_is_final_and_leaves_nothing,
     an_answer_is_to_the_spec_it_has_seen,
+    nothing_is_started_against_the_wish,
     attempts_only_rise,
     workers_do_not_run_side_by_side,
 )
@@ -256,11 +273,9 @@ def _pods(world: World, task: SimTask) -> list[SimPod]:
     return [pod for pod in world.pods if pod.task_uid == task.uid and pod.uid not in world.truth.ghosts]
 
 
-def _decided_on_present_spec(before: World, move: Move, task: SimTask) -> bool:
+def _decided_on_present_spec(before: World, task: SimTask) -> bool:
     """Whether an operator that took part had decided on the spec as it is: copies and flights hold what it knew."""
-    for was, now in zip(before.operators, move.after.operators, strict=True):
-        if was == now:
-            continue
+    for was in before.operators:
         known = was.flight.task if was.flight is not None else next((t for t in was.tasks if t.uid == task.uid), None)
         if known is not None and known.generation == task.generation:
             return True

@@ -99,6 +99,7 @@ def seen_job(job: SimJob) -> ObservedJob:
         outcome_reason="" if outcome is JobOutcome.OPEN else job.reason(kind),
         outcome_message="",
         failed=job.failed,
+        started=job.started is not None,
         active_since=at(job.started or 0),
     )
 

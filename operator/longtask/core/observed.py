@@ -101,6 +101,8 @@ class ObservedJob:
     outcome_reason: str
     outcome_message: str
     failed: int
+    started: bool
+    """It has a start time. The API server lets no Job finish without one, and a suspended Job has none."""
     active_since: datetime
     """When the Job controller last began to run it; before that, when it was created."""
 

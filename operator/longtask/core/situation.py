@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum, unique
 from typing import TYPE_CHECKING
 
-from longtask.core.observed import JobOutcome, Observed
+from longtask.core.observed import JobOutcome, Observed, ObservedJob
 
 if TYPE_CHECKING:
     from typing import Self
@@ -21,10 +21,13 @@ class Situation(StrEnum):
     LEAVING = "Job is being deleted", "the Job has a `deletionTimestamp`, and is not `Complete`"
     ACTIVE = "Job is active", "`spec.suspend` is not set"
     STOPPING = "Job is being suspended", "`spec.suspend` is set; `Suspended` is not `True` yet, or a pod is active"
-    STOPPED = "Job is suspended, no pod active", "`spec.suspend` is set, `Suspended` is `True`, and no pod is active"
+    STOPPED = (
+        "Job is suspended, no pod active",
+        "`spec.suspend` is set, `Suspended` is `True` or the Job can't finish, and no pod is active",
+    )
     ENDING = (
         "Job is about to finish",
-        "the Job has the condition `SuccessCriteriaMet` or `FailureTarget`, and is not suspended",
+        "the Job has the condition `SuccessCriteriaMet` or `FailureTarget`, and a start time or no `spec.suspend`",
     )
     COMPLETE = "Job is complete", "the Job has the condition `Complete`"
     FAILED = "Job has failed", "the Job has the condition `Failed`"
@@ -43,10 +46,11 @@ def situation(o: Observed) -> Situation:
     A Job that is complete is so even while it is being deleted. One that failed is not judged then: its deletion may
     be what has killed its pod.
 
-    A Job that begins to finish when it is already suspended will never say `Failed` or `Complete`: the API server
-    refuses that, because a suspended Job has no start time (seen on 1.36). It fails so when its pod answers SIGTERM
-    with the code for "never retry", and succeeds so when its pod had been evicted or deleted before the suspension,
-    and still exits with 0. So it is one that is suspended, and not fit to be resumed.
+    A Job that begins to finish while it is to be suspended and has no start time will never say `Failed` or `Complete`:
+    the API server refuses that (seen on 1.36, where a suspension removes the start time). It fails so when its pod
+    answers SIGTERM with the code for "never retry"; it succeeds so when its pod had been evicted or deleted before the
+    suspension and still exits with 0, or when the suspension comes before the Job controller has noted the start. It
+    makes no pods any more, so it is one that is suspended, and not fit to be resumed.
     """
     job = o.job
     if job is None:
@@ -59,12 +63,19 @@ def situation(o: Observed) -> Situation:
         case JobOutcome.FAILED:
             return Situation.FAILED
         case JobOutcome.COMPLETING | JobOutcome.FAILING:
-            return _stopping(o) if job.suspend and job.suspended is True else Situation.ENDING
+            return _stopping(o) if _can_not_finish(job) else Situation.ENDING
         case JobOutcome.OPEN:
             return _stopping(o) if job.suspend else Situation.ACTIVE
 
 
 def _stopping(o: Observed) -> Situation:
     """How far a suspension is."""
-    proved = o.job is not None and o.job.suspended is True and not o.active_pods
-    return Situation.STOPPED if proved else Situation.STOPPING
+    job = o.job
+    makes_no_pods = job is not None and (job.suspended is True or _can_not_finish(job))
+    return Situation.STOPPED if makes_no_pods and not o.active_pods else Situation.STOPPING
+
+
+def _can_not_finish(job: ObservedJob) -> bool:
+    """Whether it has begun to finish and will never say so."""
+    finishing = job.outcome in (JobOutcome.COMPLETING, JobOutcome.FAILING)
+    return finishing and job.suspend and not job.started

@@ -120,6 +120,7 @@ def job_record(body: Json) -> ObservedJob | None:
         outcome_reason=_text(ended.get("reason") or ""),
         outcome_message=_text(ended.get("message") or ""),
         failed=_optional(status.get("failed"), int) or 0,
+        started="startTime" in status,
         active_since=_time(status.get("startTime")) or _required_time(metadata["creationTimestamp"]),
     )
 

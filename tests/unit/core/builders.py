@@ -107,13 +107,14 @@ def a_job(*, attempt: int = 1, **changes: Any) -> ObservedJob:  # noqa: ANN401
         outcome_reason="",
         outcome_message="",
         failed=0,
+        started=True,
         active_since=ago(minutes=1),
     )
     return replace(job, **changes)
 
 
 def a_suspended_job(**changes: Any) -> ObservedJob:  # noqa: ANN401
-    values: dict[str, Any] = {"suspend": True, "suspended": True}
+    values: dict[str, Any] = {"suspend": True, "suspended": True, "started": False}
     return a_job(**values | changes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,8 @@ def test_a_job_that_begins_to_finish_when_it_is_suspended_is_not_waited_for(outc
     """It can never say how it ended: the API server refuses that, because a suspended Job has no start time."""
     job = a_suspended_job(outcome=outcome)
     assert situation(observed(a_task(), job)) is Situation.STOPPED
+    assert situation(observed(a_task(), replace(job, suspended=None))) is Situation.STOPPED
+    assert situation(observed(a_task(), replace(job, started=True))) is Situation.ENDING
     assert situation(observed(a_task(), job, a_pod())) is Situation.STOPPING
 
 
