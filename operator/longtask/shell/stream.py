@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 IDENTITY: Final = cast("Identity", names.OPERATOR_NAME)
 """Without one, kopf asks for the name of the user that it runs as, who has none in a container."""
 
+_PAGE = 200
+"""Tasks in a page of a list: kopf has whole pages in memory, and all of their events at once."""
+
+_QUEUE_SECONDS = 0.5
+"""How long kopf keeps a queue and a coroutine for a task after its last event. Its default of 5 s keeps those of all
+tasks at once when an operator starts: 18 MiB for each thousand of them instead of 7 (measured with 3,000)."""
+
 _LOGIN_LIFETIME = timedelta(minutes=10)
 """Service account tokens are renewed on disk, so kopf asks for the present one that often."""
 
@@ -77,7 +84,8 @@ def kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     result.watching.server_timeout = 290
     result.watching.connect_timeout = min(5.0, settings.request_seconds)
     result.watching.inactivity_timeout = settings.watch_idle_seconds
-    result.watching.chunk_size = 500
+    result.watching.chunk_size = _PAGE
+    result.queueing.idle_timeout = _QUEUE_SECONDS
     result.persistence.diffbase_storage = _NoDiffBase()
     result.persistence.progress_storage = _NoProgress()
     return result

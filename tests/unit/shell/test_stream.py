@@ -74,6 +74,10 @@ def test_kopf_posts_no_events_looks_for_no_peers_and_kills_no_process() -> None:
     assert settings.process.ultimate_exiting_timeout is None
 
 
+def test_kopf_keeps_no_queue_of_a_task_for_long() -> None:
+    assert kopf_settings(SETTINGS).queueing.idle_timeout < kopf.OperatorSettings().queueing.idle_timeout / 5
+
+
 def test_a_watch_that_is_silent_for_too_long_is_dead() -> None:
     assert kopf_settings(SETTINGS).watching.inactivity_timeout == SETTINGS.watch_idle_seconds
 
