@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from longtask.api.longtask import CheckpointCause, DesiredState, State
 from longtask.api.names import ConditionType, Reason
 from longtask.core.conditions import reason_of
-from tests.model.world import Actor
+from tests.model.objects import changed
+from tests.model.world import NODE, Actor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,8 +64,9 @@ def what_others_own_is_not_touched(before: World, move: Move, setting: Setting) 
     """A Job of our name that is somebody else's stays as it is."""
     if move.actor is not Actor.OPERATOR:
         return ""
+    after = {changed(job, version=0) for job in move.after.jobs}  # versions are ranks, and may be others by now
     for job in before.jobs:
-        if job.owner is None and job not in move.after.jobs:
+        if job.owner is None and changed(job, version=0) not in after:
             return f"{job.name} of somebody else was changed"
     return ""
 
@@ -221,14 +223,16 @@ def unreached(world: World) -> str:
     """What is not as desired in a world in which nothing happens any more; empty if all is. This is liveness."""
     known = {task.uid for task in world.tasks}
     left = [thing.name for thing in world.jobs if thing.owner not in (None, *known)]
-    left += [pod.name for pod in world.pods if pod.task_uid not in known]
-    if left:
+    left += [pod.name for pod in world.pods if pod.task_uid not in known and pod.owner is not None]
+    if left and not _kept_by_a_lost_node(world):
         return f"left of a task that is gone: {', '.join(left)}"
     return next((words for task in world.tasks if (words := _not_as_desired(world, task))), "")
 
 
 def _not_as_desired(world: World, task: SimTask) -> str:
     status = task.ours.status
+    if _kept_by_a_lost_node(world) and (task.deleting or task.desired is DesiredState.TERMINATE):
+        return ""
     if status.observed_generation != task.generation:
         return f"generation {task.generation} is not answered: {task.ours!r}"
     active = [pod.name for pod in _pods(world, task) if not pod.final]
@@ -246,6 +250,21 @@ def _not_as_desired(world: World, task: SimTask) -> str:
         return f"not suspended: {task.ours!r} {active}" if status.state is not State.SUSPENDED or active else ""
     stalled = any(c.type == ConditionType.STALLED and c.status == "True" for c in status.conditions)
     return "" if stalled else f"neither Complete nor Stalled: {task.ours!r}"
+
+
+def _kept_by_a_lost_node(world: World) -> bool:
+    """Whether a pod stays because its kubelet is lost: its task is gone, or it has ended and only its removal is due.
+
+    Nobody but a kubelet that is back, or the pod collector once the node is gone, removes it; with it stays its Job.
+    """
+    return world.node_lost and any(
+        pod.node == NODE and pod.asked is not None and (pod.final or _leaves(world, pod)) for pod in world.pods
+    )
+
+
+def _leaves(world: World, pod: SimPod) -> bool:
+    task = world.task(pod.task_uid)
+    return task is None or task.deleting
 
 
 def _finished(task: SimTask) -> bool:

@@ -125,7 +125,7 @@ def working_node(world: World) -> str:
     return SPARE_NODE if world.node_lost else NODE
 
 
-def _reported(world: World, pod: SimPod, said: SimPod, process: SimProcess | None) -> World:
+def _reported(world: World, pod: SimPod, said: SimPod | None, process: SimProcess | None) -> World:
     """A pod that was deleted before it had started counts as a failure, if its Job still keeps it."""
     world = server.put_pod(world, pod.uid, said)
     if process is None and pod.tracked and not pod.disrupted and world.task(pod.task_uid) is not None:
@@ -189,7 +189,7 @@ def _pod_collector(world: World, setting: Setting) -> Iterator[Step]:
     for pod in world.pods:
         failed = collect_unscheduled(pod, now=tick(world, setting).now)
         if failed != pod:
-            yield f"the pod collector ends {pod.name}", Actor.COLLECTOR, server.put_pod(world, pod.uid, failed)
+            yield f"the pod collector ends {pod.name}", Actor.COLLECTOR, _reported(world, pod, failed, None)
 
 
 def _leftovers(world: World) -> Iterator[Step]:

@@ -9,7 +9,7 @@ from longtask.api.names import job_name
 from tests.model import server
 from tests.model.garbage import evict
 from tests.model.objects import SimJob, SimPod, SimTask, changed
-from tests.model.world import Actor, Edit, Harm, Truth, tick
+from tests.model.world import Actor, Edit, Harm, first_world, tick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ def _with_edit(task: SimTask, edit: Edit) -> SimTask | None:
 def _recreated(world: World, setting: Setting) -> World:
     serial = world.serial + 1
     task = SimTask(name="import", uid=f"task{serial:04}", backoff_limit=setting.backoff_limit)
-    return changed(world, tasks=(task,), serial=serial, truth=Truth())
+    return changed(world, tasks=(task,), serial=serial, truth=first_world(setting).truth)
 
 
 def _meddled(world: World, setting: Setting) -> Iterator[tuple[str, World]]:
