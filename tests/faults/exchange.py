@@ -67,7 +67,7 @@ class Exchange:
                 return await self._watch(request, path, query, headers)
             answer = await self.upstream.fetch(self.incoming.method, path, query, headers, body)
             return await self._finish(request, answer)
-        except Cut:
+        except (Cut, ConnectionResetError):  # the second: the client has gone in the middle of it
             if self.incoming.transport is not None:
                 self.incoming.transport.abort()
             return web.Response()
