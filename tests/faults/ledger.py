@@ -102,6 +102,11 @@ class Ledger:
         """The writes of a client that the server has carried out, in order."""
         return [request for request in self.log if request.client == client and request.write]
 
+    def watched(self, client: str, *, since: float) -> set[str]:
+        """The resources that a client has begun to watch since then."""
+        own = (request for request in self.log if request.client == client and request.at > since)
+        return {request.resource for request in own if request.verb == "watch" and request.status == 200}
+
     def kills(self, client: str) -> int:
         """How often the plan has killed a client."""
         rules = [counted for counted in self.rules if (counted.rule.client, counted.rule.action) == (client, "kill")]

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,8 @@ class Operator:
     log: Path
     settings: Mapping[str, float]
     kills: int = field(default=0, init=False)
+    started: float = field(default=0.0, init=False)
+    """When the present one was started, on the clock of the requests."""
     _process: ForkServerProcess | None = field(default=None, init=False)
     _leaving: bool = field(default=False, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -71,6 +74,7 @@ class Operator:
             "LONGTASK_LOG_FORMAT": "text",
             **{f"LONGTASK_{name.upper()}": f"{value:g}" for name, value in self.settings.items()},
         }
+        self.started = time.monotonic()
         self._process = _FORKS.Process(target=_run, args=(environment, str(self.log)), daemon=True)
         self._process.start()
 

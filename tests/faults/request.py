@@ -7,7 +7,8 @@ import binascii
 import fnmatch
 import json
 import re
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
@@ -26,7 +27,8 @@ _VERBS: Final = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": 
 @dataclass(kw_only=True)
 class Request:
     """What was asked, by whom, and what came of it. `number` counts the client's requests, `write` those of its
-    writes that the server has carried out; `fault` is what the plan did to it.
+    writes that the server has carried out; `fault` is what the plan did to it,
+    `at` the time on a clock of this machine.
     """
 
     number: int
@@ -42,6 +44,7 @@ class Request:
     committed: bool = False
     write: int = 0
     fault: str = ""
+    at: float = field(default_factory=time.monotonic)
 
     def matches(self, rule: Rule) -> bool:
         """Whether a rule speaks of it."""

@@ -134,7 +134,7 @@ def settle(ledger: Ledger, operator: Operator) -> None:
         writes = len(ledger.writes("operator")) + operator.kills
         if writes != before:
             before, quiet_since = writes, time.monotonic()
-        follows = {"longtasks", "jobs", "pods"} <= set(ledger.open_watches.values())
+        follows = {"longtasks", "jobs", "pods"} <= ledger.watched("operator", since=operator.started)
         if not follows:
             quiet_since = time.monotonic()
         return bool(operator.ended_by_itself()) or (follows and time.monotonic() - quiet_since > QUIET)
