@@ -122,6 +122,19 @@ async def test_only_a_lost_pod_is_deleted_by_force(
     assert all(pod.deletion_time is not None for pod in cluster.pods.of_task(UID)), "known at once"
 
 
+@pytest.mark.parametrize(("phase", "told"), [("Running", True), ("Failed", False), ("Succeeded", False)])
+async def test_a_lost_pod_that_its_job_keeps_is_told_to_have_failed_unless_it_has_ended(
+    kmock: mocked.RawHandler, cluster: Cluster, phase: str, told: bool
+) -> None:
+    kept = newer(a_pod_body(), 301, deletionTimestamp="2026-03-01T12:00:00Z", finalizers=["batch.kubernetes.io/it"])
+    kmock["delete /api/v1/namespaces/team/pods/pod"] << (kept | {"status": {"phase": phase}})
+    kmock["patch /api/v1/namespaces/team/pods/pod/status"] << newer(kept, 302)
+    await cluster.delete_pod("team", DeletePod(name="pod", uid="pod-uid", force=True))
+
+    patches = [request.data for request in kmock if request.method.name == "PATCH"]
+    assert [patch["status"]["phase"] for patch in patches] == ["Failed"] * told
+
+
 async def test_what_is_gone_already_is_deleted_and_known_to_be_gone(kmock: mocked.RawHandler, cluster: Cluster) -> None:
     kmock["delete"] << NOT_FOUND
     (job,), (pod,) = cluster.jobs.of_task(UID), cluster.pods.of_task(UID)
@@ -167,7 +180,7 @@ async def test_the_complaints_about_a_job_are_sorted_by_their_time(kmock: mocked
         return {"type": "Warning", "reason": "FailedCreate", "message": message, "lastTimestamp": stamp}
 
     items = [complaint("late", 12), complaint("early", 10), {"type": "Normal"}]
-    kmock["get /api/v1/namespaces/team/events"] << {"metadata": {}, "items": items}
+    kmock["get /api/v1/namespaces/team/events"] << {"metadata": {"resourceVersion": "9"}, "items": items}
 
     troubles = await cluster.job_troubles(a_job())
 

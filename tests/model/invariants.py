@@ -231,7 +231,7 @@ def unreached(world: World) -> str:
 
 def _not_as_desired(world: World, task: SimTask) -> str:
     status = task.ours.status
-    if _kept_by_a_lost_node(world) and (task.deleting or task.desired is DesiredState.TERMINATE):
+    if _kept_by_a_lost_node(world) and task.deleting:
         return ""
     if status.observed_generation != task.generation:
         return f"generation {task.generation} is not answered: {task.ours!r}"
@@ -253,12 +253,12 @@ def _not_as_desired(world: World, task: SimTask) -> str:
 
 
 def _kept_by_a_lost_node(world: World) -> bool:
-    """Whether a pod stays because its kubelet is lost: its task is gone, or it has ended and only its removal is due.
+    """Whether a pod stays because its kubelet is lost, and its task is gone: the operator leaves that to Kubernetes.
 
     Nobody but a kubelet that is back, or the pod collector once the node is gone, removes it; with it stays its Job.
     """
     return world.node_lost and any(
-        pod.node == NODE and pod.asked is not None and (pod.final or _leaves(world, pod)) for pod in world.pods
+        pod.node == NODE and pod.asked is not None and _leaves(world, pod) for pod in world.pods
     )
 
 

@@ -24,8 +24,8 @@ NODE_INTERVAL = timedelta(seconds=15)
 
 
 def overdue(o: Observed) -> tuple[ObservedPod, ...]:
-    """Pods whose token is dead and that nobody has confirmed to have ended."""
-    return tuple(pod for pod in o.active_pods if (due := _due(pod)) is not None and due <= o.now)
+    """Pods that are waited for, whose token is dead and that nobody has confirmed to have ended."""
+    return tuple(pod for pod in _awaited(o) if (due := _due(pod)) is not None and due <= o.now)
 
 
 def release(o: Observed) -> Plan:
@@ -50,8 +50,13 @@ def next_look(o: Observed) -> datetime | None:
     """When to look at pods on their way out again, as no event may come; None if there are none."""
     if overdue(o):
         return o.now + NODE_INTERVAL
-    dues = [due for pod in o.active_pods if (due := _due(pod)) is not None]
+    dues = [due for pod in _awaited(o) if (due := _due(pod)) is not None]
     return min(dues, default=None)
+
+
+def _awaited(o: Observed) -> tuple[ObservedPod, ...]:
+    """Pods that must end; to be terminated, pods that must be gone: one that has ended is removed by its kubelet."""
+    return o.pods if o.task.desired is DesiredState.TERMINATE else o.active_pods
 
 
 def _worth_a_note(o: Observed) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from longtask.api import names
+from longtask.core.observed import PodPhase
 from longtask.shell.errors import Conflict, Missing, NotServed
 from longtask.shell.slim import event_trouble, node_is_ready, pod_record
 
@@ -92,14 +93,14 @@ class Cluster:
     async def delete_pod(self, namespace: str, action: DeletePod) -> None:
         """Delete a pod, if it is still that one; at once and unconfirmed if forced. Nothing happens if it is gone.
 
-        One that its Job still keeps is told to have failed: the Job waits for that before it makes another one, and the
-        kubelet that would say so is lost.
+        One that its Job still keeps, and of which nobody has said how it ended, is told to have failed: the Job waits
+        for that before it makes another one, and the kubelet that would say so is lost.
         """
         path = f"/api/v1/namespaces/{namespace}/pods/{action.name}"
         options = _delete_options(action.uid) | ({"gracePeriodSeconds": 0} if action.force else {})
         try:
             answer = await self.api.delete(path, options)
-            if action.force and (answer.get("metadata") or {}).get("finalizers"):
+            if action.force and _is_kept_at_work(answer):
                 answer = await self.api.patch(f"{path}/status", _failed(action.uid), "strategic-merge-patch")
         except Missing:
             self.pods.forget(namespace, action.name, action.uid)
@@ -188,6 +189,12 @@ def _job_path(namespace: str, name: str) -> str:
 
 def _delete_options(uid: str) -> Json:
     return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+
+
+def _is_kept_at_work(pod: Json) -> bool:
+    """Whether a pod is still there after its deletion, and may be at work for all that is known."""
+    kept = bool((pod.get("metadata") or {}).get("finalizers"))
+    return kept and (pod.get("status") or {}).get("phase") not in {PodPhase.SUCCEEDED, PodPhase.FAILED}
 
 
 def _failed(uid: str) -> Json:

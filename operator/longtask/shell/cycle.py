@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from longtask.core.actions import Outcome, Question, WriteStatus
+from longtask.core.lost import overdue
 from longtask.core.observed import Observed
 from longtask.core.reconcile import reconcile
 from longtask.shell.announce import event, warning
@@ -138,7 +139,7 @@ class Cycle:
                 troubles = () if job is None else await self._cluster.job_troubles(job)
                 return replace(observed, job_troubles=troubles)
             case Question.LOST_NODES:
-                nodes = {pod.node for pod in observed.active_pods if pod.node is not None}
+                nodes = {pod.node for pod in overdue(observed) if pod.node is not None}
                 lost = [node for node in nodes if await self._cluster.node_is_lost(node)]
                 return replace(observed, lost_nodes=frozenset(lost))
 

@@ -20,7 +20,7 @@ from longtask.shell.errors import Forbidden, Outdated, Throttled, Unavailable
 from longtask.shell.execute import Executor
 from longtask.shell.prover import Prover
 from longtask.shell.workqueue import WorkQueue
-from tests.unit.core.builders import NOW, UID, a_job, a_pod, a_task, observed
+from tests.unit.core.builders import NOW, UID, a_job, a_pod, a_task, ago, observed
 from tests.unit.shell.doubles import a_cluster
 
 if TYPE_CHECKING:
@@ -106,8 +106,14 @@ async def test_the_events_of_the_job_are_asked(mocker: MockerFixture) -> None:
     assert bench.snapshots[-1].job_troubles == (REFUSAL,)
 
 
-async def test_only_nodes_of_active_pods_are_asked_for(mocker: MockerFixture) -> None:
-    pods = (a_pod(node="well"), a_pod(node="lost", uid="2"), a_pod(node=None, uid="3"))
+async def test_only_nodes_of_overdue_pods_are_asked_for(mocker: MockerFixture) -> None:
+    overdue = ago(minutes=5)
+    pods = (
+        a_pod(node="well", deletion_time=overdue),
+        a_pod(node="lost", uid="2", deletion_time=overdue),
+        a_pod(node=None, uid="3", deletion_time=overdue),
+        a_pod(node="busy", uid="4"),
+    )
     bench = Bench(mocker, a_plan(question=Question.LOST_NODES), a_plan(), pods=pods)
     bench.cluster.node_is_lost.side_effect = lambda node: node == "lost"
 
