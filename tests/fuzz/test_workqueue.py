@@ -80,8 +80,9 @@ class Queue(RuleBasedStateMachine):
         key = self.loop.run_until_complete(self.queue.get())
         assert key not in self.held, "one worker per key at a time"
         self.held.add(key)
-        if self.owed.get(key, float("inf")) <= self.loop.now or key not in self.queue._timers:
-            self.owed.pop(key, None)
+        self.owed.pop(key, None)
+        if key in self.queue._timers:  # asked for since it became ready: that it is not too late was checked then
+            self.owed[key] = self.queue._timers[key].when()
 
     @precondition(lambda self: bool(self.held))
     @rule(data=st.data())

@@ -109,7 +109,7 @@ def job_record(body: Json) -> ObservedJob | None:
     ended = conditions.get(kind) or {}
     return ObservedJob(
         **_identity(metadata),
-        task_uid=_text(owner["uid"]),
+        task_uid=_uid(owner["uid"]),
         attempt=attempt,
         template_hash=_text(annotations.get(names.ANNOTATION_TEMPLATE_HASH, "")),
         failures_before=_count(annotations.get(names.ANNOTATION_FAILURES_BEFORE)) or 0,
@@ -300,6 +300,13 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
     return value
+
+
+def _uid(value: object) -> str:
+    """A reference's UID. One that is empty refers to nothing."""
+    if not _text(value):
+        raise ValueError("an owner without a UID")
+    return _text(value)
 
 
 def _count(text: object) -> int | None:
