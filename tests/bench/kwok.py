@@ -130,7 +130,7 @@ STAGES: Final = (
         "is-gone-when-stopped",
         _DELETED,
         _is(".status.phase", "In", "Failed", "Succeeded"),
-        _is(".metadata.deletionGracePeriodSeconds", "NotIn", "0"),
+        _is(".metadata.deletionGracePeriodSeconds | tostring", "NotIn", "0"),  # of numbers kwok compares none
         then={"delete": True},
     ),
 )
