@@ -70,7 +70,8 @@ def test_a_program_that_ends_instead_of_coming_up_is_told_of_in_its_own_words(tm
 
 def test_a_program_is_ended_and_its_cost_is_known_while_it_runs(tmp_path: Path) -> None:
     child = Child("sleep", ["sleep", "100"], tmp_path / "log")
-    assert child.cost().peak >= child.cost().memory > 0
+    cost = child.cost()
     child.stop()
+    assert cost.peak >= cost.memory > 0
     with pytest.raises(OSError, match="No such file"):
         child.cost()
