@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pytest_mock import MockerFixture
 
     from tests.whole.server import Call
+
+Json = dict[str, Any]
 
 INSTALL: Final = Path(__file__).parents[2] / "manifests" / "install.yaml"
 OPERATOR: Final = "longtask-operator"
@@ -34,6 +36,7 @@ async def test_every_request_is_allowed_and_every_right_is_used(mocker: MockerFi
         await rig.life("ordinary")
         await _terminated(rig)
         await _stalled(rig)
+        await _without_a_pod(rig, mocker)
         await _unsure(rig)
         await _on_a_lost_node(rig)
 
@@ -53,6 +56,23 @@ async def _stalled(rig: Rig) -> None:
     refused = rig.server.fault(is_job_creation, status=403)
     rig.create("stalled")
     await rig.until("an event was posted", lambda: refused.met and rig.store.find("events"))
+
+
+async def _without_a_pod(rig: Rig, mocker: MockerFixture) -> None:
+    """The Job controller has come to the Job, and may create no pod: its events are asked why."""
+
+    def refused(job: Json) -> None:
+        if "status" not in rig.store.get("jobs", job["metadata"]["namespace"], job["metadata"]["name"]):
+            rig.store.put("jobs", job)  # with a start time
+
+    making = mocker.patch.object(rig.controllers, "_make_pod", refused)
+    rig.create("podless")
+    await rig.until("events were asked for", lambda: any(_asks_for_events(call) for call in rig.server.calls))
+    mocker.stop(making)
+
+
+def _asks_for_events(call: Call) -> bool:
+    return call.plural == "events" and call.method == "GET"
 
 
 async def _unsure(rig: Rig) -> None:

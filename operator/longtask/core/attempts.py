@@ -174,12 +174,18 @@ def _follow_pending(o: Observed, pod: ObservedPod) -> Plan:
 
 
 def _follow_podless(o: Observed) -> Plan:
-    """No pod: just created, backing off, or not allowed to create one. After a while, its events are asked."""
-    asked_at = _job(o).active_since + POD_PATIENCE
-    if o.now < asked_at:
+    """No pod: just created, backing off, or not allowed to create one. After a while, its events are asked.
+
+    Not those of a Job that the Job controller has not come to yet, as when thousands are created at once: nobody has
+    tried to create its pod, so there is nothing to tell. Its first look sets the start time, whatever comes of the pod
+    (pkg/controller/job/job_controller.go, syncJob: `ready` is not in the status yet, so that is written; v1.36).
+    """
+    job = _job(o)
+    asked_at = job.active_since + POD_PATIENCE
+    if not job.started or o.now < asked_at:
         if o.task.status.state is State.RUNNING:
             return _record_no_worker(o)
-        return Plan(outcome=Outcome.WAIT, wake_at=asked_at)
+        return Plan(outcome=Outcome.WAIT, wake_at=asked_at if job.started else None)
     if o.job_troubles is None:
         return Plan(outcome=Outcome.ASK, question=Question.JOB_TROUBLES)
     trouble = _latest_trouble(o)

@@ -65,6 +65,10 @@ def test_a_new_job_without_a_pod_is_given_a_moment() -> None:
     assert plan == Plan(outcome=Outcome.WAIT, wake_at=NOW + timedelta(seconds=3))
 
 
+def test_a_job_that_the_job_controller_has_not_come_to_is_waited_for_without_a_word() -> None:
+    assert reconcile(observed(a_task(), a_job(started=False, active_since=ago(minutes=9)))) == WAIT
+
+
 def test_a_pod_that_only_starts_costs_no_write() -> None:
     assert reconcile(observed(a_task(), a_job(), a_pending_pod())) == WAIT
 
