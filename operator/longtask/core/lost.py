@@ -55,8 +55,13 @@ def next_look(o: Observed) -> datetime | None:
 
 
 def _awaited(o: Observed) -> tuple[ObservedPod, ...]:
-    """Pods that must end; to be terminated, pods that must be gone: one that has ended is removed by its kubelet."""
-    return o.pods if o.task.desired is DesiredState.TERMINATE else o.active_pods
+    """Pods that must end; to be terminated, pods that must be gone.
+
+    One that has ended is removed by its kubelet, which then leaves it no grace: from there on only its Job keeps it.
+    """
+    if o.task.desired is not DesiredState.TERMINATE:
+        return o.active_pods
+    return tuple(pod for pod in o.pods if pod.active or pod.deletion_grace)
 
 
 def _worth_a_note(o: Observed) -> bool:

@@ -72,11 +72,14 @@ def test_no_other_pod_is_force_deleted(pod: object) -> None:
 @pytest.mark.parametrize("code", [0, 75])
 def test_to_be_terminated_a_pod_that_has_ended_on_a_lost_node_is_removed(code: int) -> None:
     """Its kubelet would have done that; nothing of the task may be left, and its Job waits for it."""
-    ended = an_ended_pod(code, deletion_time=ago(seconds=75), node="node-1")
+    grace = timedelta(seconds=600)
+    ended = an_ended_pod(code, deletion_time=ago(seconds=75), deletion_grace=grace, node="node-1")
     task, job = a_task(TERMINATE, State.RUNNING), a_job(deleting=True)
     assert reconcile(observed(task, job, ended)).question is Question.LOST_NODES
     plan = reconcile(observed(task, job, ended, lost_nodes=LOST))
     assert plan.actions == (DeletePod(name=ended.name, uid=ended.uid, force=True),)
+    removed = replace(ended, deletion_grace=timedelta(0))
+    assert reconcile(observed(task, job, removed, lost_nodes=LOST)) == WAIT
     early = replace(ended, deletion_time=ago(seconds=74))
     assert reconcile(observed(task, job, early, lost_nodes=LOST)) == replace(WAIT, wake_at=NOW + timedelta(seconds=1))
 
