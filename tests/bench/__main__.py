@@ -8,6 +8,7 @@ a small run with the recorded one.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.bench.machine import ROOT
 
 def main() -> int:
     """Run the command and return its exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end like Ctrl-C: everything is cleaned up
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="measure, and write results, report and plots")
