@@ -226,6 +226,6 @@ BITES: Final = {
 @pytest.mark.parametrize("name", BITES)
 def test_the_search_finds_what_is_broken(name: str) -> None:
     bite = BITES[name]
-    found = search(bite.setting, seconds=SECONDS, sample=0.2, luck=luck(f"teeth: {name}"))
+    liveness = "not reached" in bite.breaks  # from a sample of the worlds, or fair runs would take all the time
+    found = search(bite.setting, seconds=SECONDS, sample=0.2 if liveness else 0.0, luck=luck(f"teeth: {name}"))
     assert bite.breaks in found.violation, found
-    assert found.violation, found

@@ -18,6 +18,9 @@ from longtask.core.stop import await_end, complete, delete_jobs, prove_suspended
 POD_PATIENCE = timedelta(seconds=5)
 """How long an active Job may be without a pod before its events are asked why."""
 
+CONTROLLER_PATIENCE = timedelta(minutes=1)
+"""How long the Job controller may leave a new Job alone before the task says so."""
+
 TROUBLE_INTERVAL = timedelta(seconds=15)
 """How often they are asked again."""
 
@@ -177,15 +180,17 @@ def _follow_podless(o: Observed) -> Plan:
     """No pod: just created, backing off, or not allowed to create one. After a while, its events are asked.
 
     Not those of a Job that the Job controller has not come to yet, as when thousands are created at once: nobody has
-    tried to create its pod, so there is nothing to tell. Its first look sets the start time, whatever comes of the pod
+    tried to create its pod, so they tell nothing. Its first look sets the start time, whatever comes of the pod
     (pkg/controller/job/job_controller.go, syncJob: `ready` is not in the status yet, so that is written; v1.36).
     """
     job = _job(o)
-    asked_at = job.active_since + POD_PATIENCE
-    if not job.started or o.now < asked_at:
+    asked_at = job.active_since + (POD_PATIENCE if job.started else CONTROLLER_PATIENCE)
+    if o.now < asked_at:
         if o.task.status.state is State.RUNNING:
             return _record_no_worker(o)
-        return Plan(outcome=Outcome.WAIT, wake_at=asked_at if job.started else None)
+        return Plan(outcome=Outcome.WAIT, wake_at=asked_at)
+    if not job.started:
+        return _record_no_worker(o)
     if o.job_troubles is None:
         return Plan(outcome=Outcome.ASK, question=Question.JOB_TROUBLES)
     trouble = _latest_trouble(o)
@@ -227,6 +232,8 @@ def _retrying(o: Observed, job: ObservedJob) -> Trouble:
         )
     if last is None:
         message = "the pod is starting" if o.active_pods else "the Job has no pod yet, and makes one"
+        if not job.started:
+            message = "the Job controller (kube-controller-manager) has not begun with the Job yet"
         return Trouble(reason=Reason.STARTING, message=message)
     if last.exit_code == EXIT_SAVED or last.disrupted:
         return Trouble(reason=Reason.INTERRUPTED, message=f"pod {last.name} was interrupted; the Job makes a new one")

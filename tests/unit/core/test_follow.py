@@ -65,8 +65,20 @@ def test_a_new_job_without_a_pod_is_given_a_moment() -> None:
     assert plan == Plan(outcome=Outcome.WAIT, wake_at=NOW + timedelta(seconds=3))
 
 
-def test_a_job_that_the_job_controller_has_not_come_to_is_waited_for_without_a_word() -> None:
-    assert reconcile(observed(a_task(), a_job(started=False, active_since=ago(minutes=9)))) == WAIT
+def test_a_job_that_the_job_controller_has_not_come_to_is_given_a_minute_without_a_word() -> None:
+    plan = reconcile(observed(a_task(), a_job(started=False, active_since=ago(seconds=59))))
+    assert plan == replace(WAIT, wake_at=NOW + timedelta(seconds=1))
+
+
+def test_a_job_controller_that_does_not_come_is_named_once_and_no_events_are_asked() -> None:
+    o = observed(a_task(), a_job(started=False, active_since=ago(minutes=1)))
+    after = written(reconcile(o))
+    found = condition(after, ConditionType.READY)
+    assert found is not None
+    assert (found.status, found.reason) == ("False", Reason.STARTING)
+    assert "kube-controller-manager" in found.message
+    assert after.observed_generation == o.task.generation
+    assert reconcile(after_writing(o)).actions == ()
 
 
 def test_a_pod_that_only_starts_costs_no_write() -> None:
