@@ -6,18 +6,16 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from tests.e2e.support.client import Body
 
-REMEMBERED: Final = tempfile.TemporaryDirectory(prefix="longtask-kubectl-")
+BUILT: Final = Path(__file__).resolve().parents[3] / ".cluster/bin/kubectl"
+REMEMBERED: Final = BUILT.parents[1] / "kubectl" / os.environ.get("PYTEST_XDIST_WORKER", "main")
 """What kubectl remembers of the server, for this process alone: tests add and remove resources side by side, and with
 one cache for all, a kubectl was seen to say of an installed resource that the server doesn't have it."""
-
-BUILT: Final = Path(__file__).resolve().parents[3] / ".cluster/bin/kubectl"
 
 
 def kubectl(kubeconfig: Path, *arguments: str, manifest: Body | None = None) -> str:
@@ -31,7 +29,7 @@ def kubectl(kubeconfig: Path, *arguments: str, manifest: Body | None = None) -> 
     done = subprocess.run(
         [program, "--kubeconfig", str(kubeconfig), *arguments],
         input=json.dumps(manifest) if manifest else None,
-        env={**os.environ, "KUBECACHEDIR": REMEMBERED.name},
+        env={**os.environ, "KUBECACHEDIR": str(REMEMBERED)},
         capture_output=True,
         text=True,
         check=False,
