@@ -6,15 +6,26 @@ import os
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 CLONE_NEWNET = 0x40000000
 
 
 def connect(pid: int, address: str, port: int, *, seconds: float = 2) -> socket.socket:
-    """Connect inside the network namespace of a process; raises OSError like any connect.
+    """Connect inside the network namespace of a process; raises OSError like any connect."""
+    return opened(pid, lambda: socket.create_connection((address, port), timeout=seconds))
 
-    A socket belongs to the namespace it was made in. Only a thread of its own enters that, so the caller stays outside.
+
+def listen(pid: int, address: str) -> socket.socket:
+    """Listen at a free port inside the network namespace of a process; raises OSError like any bind."""
+    return opened(pid, lambda: socket.create_server((address, 0)))
+
+
+def opened(pid: int, make: Callable[[], socket.socket]) -> socket.socket:
+    """A socket that is made inside the network namespace of a process, to which it belongs from then on.
+
+    Only a thread of its own enters that, so the caller stays outside.
     """
     made: list[socket.socket] = []
     failed: list[OSError] = []
@@ -28,7 +39,7 @@ def connect(pid: int, address: str, port: int, *, seconds: float = 2) -> socket.
                     raise OSError(ctypes.get_errno(), "setns")
             finally:
                 os.close(namespace)
-            made.append(socket.create_connection((address, port), timeout=seconds))
+            made.append(make())
         except OSError as error:
             failed.append(error)
 

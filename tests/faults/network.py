@@ -6,16 +6,13 @@ it was opened in, and the API server's own certificate names the address. It mus
 
 from __future__ import annotations
 
-import ctypes
-import os
 import socket
 import ssl
-import threading
 
 from tests.cluster import api as cluster_api
 from tests.cluster import settings as cluster_settings
 from tests.cluster.common import ClusterError
-from tests.cluster.inside import CLONE_NEWNET
+from tests.cluster.inside import listen
 from tests.cluster.processes import Processes
 
 
@@ -32,28 +29,7 @@ def inside_the_cluster() -> socket.socket:
     sandbox = Processes(cluster_settings.load()).pid("sandbox")
     if cluster_api.current().kind != "local" or sandbox is None:
         raise ClusterError("faults between worker and API server need the local cluster: LONGTASK_CLUSTER=local")
-    made: list[socket.socket] = []
-    failed: list[OSError] = []
-
-    def enter() -> None:  # in a thread of its own: only that one leaves this machine's network
-        try:
-            namespace = os.open(f"/proc/{sandbox}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                libc = ctypes.CDLL(None, use_errno=True)
-                if libc.setns(namespace, CLONE_NEWNET):
-                    raise OSError(ctypes.get_errno(), "setns")
-            finally:
-                os.close(namespace)
-            made.append(socket.create_server((cluster_settings.API_ADDRESS, 0)))
-        except OSError as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=enter)
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
-    return made[0]
+    return listen(sandbox, cluster_settings.API_ADDRESS)
 
 
 def certificate() -> ssl.SSLContext:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from longtask.api import names
-from longtask.api.longtask import INT32_MAX, LongTask
+from longtask.api.longtask import LongTask
 from longtask.api.names import Reason
 from longtask.core.job import queue_of, secrets_inline, template_hash, worker_container
 from longtask.core.observed import JobOutcome, ObservedJob, ObservedPod, ObservedTask, PodPhase, Trouble
+from longtask.shell import values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -49,14 +50,6 @@ _WAITING = {
 
 _NEVER_A_POD = re.compile(r'(pods "[^"]*-)[a-z0-9]{5}(?=")')
 """The name of a pod that was refused: its end is random, so each try would be news, and the status written for ever."""
-
-_LONGEST_GRACE = timedelta(days=36500)
-"""A pod may ask for more than Python can count."""
-
-_YEARS = range(1970, 9000)
-"""Times outside are none that anything of ours happened at, and too near to what Python can count to."""
-
-_INT32_DIGITS = 10
 
 _SOME_DAY = datetime(9000, 1, 1, tzinfo=UTC)
 """For a deletion whose time makes no sense: asked to stop, and never known to have had its time."""
@@ -98,7 +91,7 @@ def job_record(body: Json) -> ObservedJob | None:
     metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
     owner = _controller(metadata)
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    attempt = _count(labels.get(names.LABEL_ATTEMPT))
+    attempt = values.count(labels.get(names.LABEL_ATTEMPT))
     if owner is None or owner.get("kind") != names.KIND or attempt is None:
         return None
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
@@ -109,19 +102,19 @@ def job_record(body: Json) -> ObservedJob | None:
     ended = conditions.get(kind) or {}
     return ObservedJob(
         **_identity(metadata),
-        task_uid=_uid(owner["uid"]),
+        task_uid=values.uid(owner["uid"]),
         attempt=attempt,
-        template_hash=_text(annotations.get(names.ANNOTATION_TEMPLATE_HASH, "")),
-        failures_before=_count(annotations.get(names.ANNOTATION_FAILURES_BEFORE)) or 0,
+        template_hash=values.text(annotations.get(names.ANNOTATION_TEMPLATE_HASH, "")),
+        failures_before=values.count(annotations.get(names.ANNOTATION_FAILURES_BEFORE)) or 0,
         deleting="deletionTimestamp" in metadata,
-        suspend=_flag(spec.get("suspend")),
+        suspend=values.flag(spec.get("suspend")),
         suspended=None if said is None else _true(said),
         outcome=outcome,
-        outcome_reason=_text(ended.get("reason") or ""),
-        outcome_message=_text(ended.get("message") or ""),
-        failed=_optional(status.get("failed"), int) or 0,
+        outcome_reason=values.text(ended.get("reason") or ""),
+        outcome_message=values.text(ended.get("message") or ""),
+        failed=values.optional(status.get("failed"), int) or 0,
         started="startTime" in status,
-        active_since=_time(status.get("startTime")) or _required_time(metadata["creationTimestamp"]),
+        active_since=values.time(status.get("startTime")) or values.required_time(metadata["creationTimestamp"]),
     )
 
 
@@ -131,7 +124,7 @@ def pod_record(body: Json) -> ObservedPod | None:
     Raises for what is no pod. One whose parts make no sense is one of phase `Unknown` with an owner that nobody knows.
     """
     identity, labels = _identity(body["metadata"]), body["metadata"].get("labels") or {}
-    task_uid = _text(labels.get(names.LABEL_TASK_UID, ""))
+    task_uid = values.text(labels.get(names.LABEL_TASK_UID, ""))
     named = _POD_NAME.search(identity["name"])
     if not task_uid or named is None or f"-{task_uid[:8]}-" not in identity["name"]:
         return None
@@ -167,15 +160,15 @@ def _seen_of_pod(body: Json) -> Json:
     owner = _controller(metadata)
     deletion_time, deletion_grace = _deletion(metadata)
     return {
-        "owner_uid": None if owner is None else _text(owner["uid"]),
+        "owner_uid": None if owner is None else values.text(owner["uid"]),
         "phase": _phase(status.get("phase") or "Pending"),
-        "node": _optional(spec.get("nodeName"), str),
+        "node": values.optional(spec.get("nodeName"), str),
         "deletion_time": deletion_time,
         "deletion_grace": deletion_grace,
         "disrupted": any(c["type"] == "DisruptionTarget" and _true(c) for c in status.get("conditions") or ()),
         "worker_started": "running" in state,
-        "ended": _time(ended.get("finishedAt")),
-        "exit_code": _optional(ended.get("exitCode"), int),
+        "ended": values.time(ended.get("finishedAt")),
+        "exit_code": values.optional(ended.get("exitCode"), int),
         "last_words": _last_words(status, container),
         "trouble": _trouble(body),
     }
@@ -190,7 +183,7 @@ def event_trouble(event: Json) -> Trouble | None:
     reason = next((reason for words, reason in known.items() if words in message), None)
     if reason is None and event.get("reason") != "FailedCreate":
         return None
-    said = _time(event.get("lastTimestamp") or event.get("eventTime"))
+    said = values.time(event.get("lastTimestamp") or event.get("eventTime"))
     words = _NEVER_A_POD.sub(r"\1...", message)
     return Trouble(reason=reason or Reason.POD_REFUSED, message=words, only_a_person_can_help=True, time=said)
 
@@ -250,67 +243,13 @@ def _deletion(metadata: Json) -> tuple[datetime | None, timedelta]:
     """Time of deletion and grace period. A time that makes no sense is some day, with no telling when it was asked."""
     if metadata.get("deletionTimestamp") is None:
         return None, timedelta(0)
-    time = _time(metadata["deletionTimestamp"])
+    time = values.time(metadata["deletionTimestamp"])
     if time is None:
         return _SOME_DAY, timedelta(0)
-    return time, _grace(metadata.get("deletionGracePeriodSeconds") or 0)
-
-
-def _grace(seconds: float) -> timedelta:
-    return min(_LONGEST_GRACE, timedelta(seconds=min(seconds, _LONGEST_GRACE.total_seconds())))
-
-
-def _time(text: str | None) -> datetime | None:
-    """The time, or None where there is none that we can count with."""
-    try:
-        return None if text is None else _required_time(text)
-    except ValueError:
-        return None
-
-
-def _required_time(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is None or time.year not in _YEARS:
-        raise ValueError(f"{text} is no time that anything of ours happened at")
-    return time
+    return time, values.grace(metadata.get("deletionGracePeriodSeconds") or 0)
 
 
 def _identity(metadata: Json) -> dict[str, str]:
     """What every object has. Raises KeyError or TypeError where it has not: nothing can be done with it."""
     keys = {"namespace": "namespace", "name": "name", "uid": "uid", "resource_version": "resourceVersion"}
-    return {field: _text(metadata[key]) for field, key in keys.items()}
-
-
-T = TypeVar("T")
-
-
-def _optional(value: object, kind: type[T]) -> T | None:
-    if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
-        raise TypeError(f"{value!r} is no {kind.__name__}")
-    return value
-
-
-def _flag(value: object) -> bool:
-    if value not in (None, False, True):
-        raise TypeError(f"{value!r} is neither true nor false")
-    return bool(value)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
-
-
-def _uid(value: object) -> str:
-    """A reference's UID. One that is empty refers to nothing."""
-    if not _text(value):
-        raise ValueError("an owner without a UID")
-    return _text(value)
-
-
-def _count(text: object) -> int | None:
-    """The number in a label or an annotation, or None where there is none that fits into an int32."""
-    if not isinstance(text, str) or not (text.isascii() and text.isdigit()) or len(text) > _INT32_DIGITS:
-        return None
-    return int(text) if int(text) <= INT32_MAX else None
+    return {field: values.text(metadata[key]) for field, key in keys.items()}
