@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import kopf
 
 from longtask.api import names
+from longtask.shell.__main__ import set_up_python
 from longtask.shell.api import Api, load_configuration
 from longtask.shell.cluster import JOBS_PATH, PODS_PATH
 from longtask.shell.cycle import Cycle
@@ -118,6 +119,7 @@ PROGRAMS: Final = {"whole": whole, "kopf": kopf_alone, "mirrors": mirrors}
 
 def main(kind: str, count: str, file: str) -> None:
     """Run until the process is ended."""
+    set_up_python()
     settings = Settings.from_environment(os.environ)
     set_up_logging(settings.log_level, settings.log_format)
     asyncio.run(PROGRAMS[kind](settings, Finish(int(count), Path(file))))

@@ -19,6 +19,7 @@ import kopf
 
 from longtask.api import names
 from longtask.core.job import job_manifest
+from longtask.shell.__main__ import set_up_python
 from longtask.shell.api import Api, load_configuration
 from longtask.shell.cluster import JOBS_PATH, PODS_PATH
 from longtask.shell.cycle import utc_now
@@ -236,6 +237,7 @@ async def _stream(operator: NullOperator, settings: Settings, configuration: Con
 
 
 if __name__ == "__main__":
+    set_up_python()
     chosen = Settings.from_environment(os.environ)
     set_up_logging(chosen.log_level, chosen.log_format)
     asyncio.run(run(chosen))

@@ -102,8 +102,7 @@ class Queue(RuleBasedStateMachine):
 
     @invariant()
     def each_waits_once(self) -> None:
-        assert len(self.queue._ready) == len(set(self.queue._ready))
-        assert set(self.queue._ready) == self.queue._waiting
+        assert len(self.queue) == len(self.queue._waiting)
         assert self.queue._waiting.isdisjoint(self.held)
         assert self.queue._again <= self.held
 

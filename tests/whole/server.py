@@ -102,7 +102,7 @@ class FakeApi:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[FakeApi]:
         """Serve on a free port while inside the block."""
-        runner = web.ServerRunner(web.Server(self._handle), handler_cancellation=True, shutdown_timeout=0.1)
+        runner = web.ServerRunner(web.Server(self._handle, handler_cancellation=True), shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

@@ -45,7 +45,7 @@ def _kept(life: Operator) -> list[object]:
     tasks, queue, jobs, pods = life._tasks, life._queue, life._jobs, life._pods
     memories: list[object] = [
         *(tasks._tasks, tasks._unreadable),
-        *(queue._ready, queue._waiting, queue._working, queue._again, queue._timers, queue._failures),
+        *(queue, queue._waiting, queue._working, queue._again, queue._timers, queue._failures),
         *(mirror for copy in (jobs, pods) for mirror in (copy._records, copy._by_task)),
     ]
     return [memory for memory in memories if memory]

@@ -52,7 +52,10 @@ def merge(
 
 def at_generation(conditions: tuple[Condition, ...], generation: int) -> tuple[Condition, ...]:
     """The same conditions, said of that generation."""
-    return tuple(condition.model_copy(update={"observed_generation": generation}) for condition in conditions)
+    return tuple(
+        said if said.observed_generation == generation else said.model_copy(update={"observed_generation": generation})
+        for said in conditions
+    )
 
 
 def _condition(old: Condition | None, claim: Claim, *, generation: int, now: datetime) -> Condition:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
 
 
 class WorkQueue:
@@ -17,13 +16,12 @@ class WorkQueue:
     def __init__(self, *, longest_backoff: float, first_backoff: float = 0.05) -> None:
         self._longest = longest_backoff
         self._first = first_backoff
-        self._ready: deque[str] = deque()
+        self._ready: asyncio.Queue[str] = asyncio.Queue()  # it wakes one worker for each key, not all for every one
         self._waiting: set[str] = set()  # in _ready
         self._working: set[str] = set()
         self._again: set[str] = set()  # came while being worked on
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._failures: dict[str, int] = {}
-        self._not_empty = asyncio.Event()
 
     def add(self, key: str) -> None:
         """Have the key worked on as soon as possible."""
@@ -32,8 +30,7 @@ class WorkQueue:
             self._again.add(key)
         elif key not in self._waiting:
             self._waiting.add(key)
-            self._ready.append(key)
-            self._not_empty.set()
+            self._ready.put_nowait(key)
 
     def add_after(self, key: str, seconds: float) -> None:
         """Have the key worked on then, unless it is already to be sooner."""
@@ -58,10 +55,7 @@ class WorkQueue:
 
     async def get(self) -> str:
         """The next key. It is the caller's alone until `done`."""
-        while not self._ready:
-            self._not_empty.clear()
-            await self._not_empty.wait()
-        key = self._ready.popleft()
+        key = await self._ready.get()
         self._waiting.discard(key)
         self._working.add(key)
         return key
@@ -79,7 +73,7 @@ class WorkQueue:
         self._failures.pop(key, None)
 
     def __len__(self) -> int:
-        return len(self._ready)
+        return self._ready.qsize()
 
     def _fire(self, key: str) -> None:
         self._timers.pop(key, None)

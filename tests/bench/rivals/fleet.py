@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.bench.plane import Plane
 
-SIZES: Final = {500: 3, 2000: 1}
+SIZES: Final = {500: 3}
 QUICK: Final = {500: 1}
 
 Json = dict[str, Any]
