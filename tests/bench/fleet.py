@@ -25,7 +25,7 @@ SIZES: Final = {500: 5, 2000: 5, 10000: 1}
 """Repetitions by size."""
 QUICK: Final = {500: 3}
 LARGEST: Final = max(SIZES)
-"""Here only growth is judged: the null operator, the floor of the others, would take a third of the time for nothing."""
+"""Here only growth is judged: the null operator, the floor of the others, would take a third of the time in vain."""
 AGAINST_RAW: Final = 1.25
 AGAINST_NULL: Final = 1.1
 LINEAR: Final = 1.2
