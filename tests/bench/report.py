@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from tests.bench.results import PartResult, Results, Run, Series
+    from tests.bench.results import Comparison, PartResult, Results, Run, Series
     from tests.bench.verdicts import Verdict
 
 FOLDER: Final = "docs/benchmarks"
@@ -82,6 +82,17 @@ def goals(results: Results) -> str:
     return "## Goals\n\n" + _table(["part", "what", "goal", "measured (spread)", "of", "verdict"], rows)
 
 
+def others(part: PartResult) -> str:
+    """The table of what was compared without a goal."""
+    rows = [
+        [comparison.title, measured(verdict, unit) or word(verdict), counted(verdict)]
+        for comparison in part.comparisons
+        if comparison.limit is None
+        for verdict, unit in [(judge(part, comparison), _unit(part, comparison))]
+    ]
+    return _table(["for information", "measured (spread)", "of"], rows) if rows else ""
+
+
 def _warnings(results: Results) -> Iterator[str]:
     quick = [part.title for part in results.parts if part.run.quick]
     failed = [part.title for part in results.parts if part.error]
@@ -95,10 +106,15 @@ def _goal_rows(part: PartResult) -> Iterator[list[str]]:
     if not part.comparisons and part.error:
         yield [part.title, "*all of it*", "", "", "", f"**not measured**: {_escaped(part.error)}"]
     for comparison in part.comparisons:
-        verdict = judge(part, comparison)
-        unit = Unit.RATIO if comparison.judged in RATIOS else unit_of(part, comparison.measure)
-        limit = "" if comparison.limit is None else f"≤ {amount(comparison.limit, unit)}{_times(unit)}"
+        if comparison.limit is None:
+            continue
+        verdict, unit = judge(part, comparison), _unit(part, comparison)
+        limit = f"≤ {amount(comparison.limit, unit)}{_times(unit)}"
         yield [part.title, comparison.title, limit, measured(verdict, unit), counted(verdict), word(verdict)]
+
+
+def _unit(part: PartResult, comparison: Comparison) -> Unit:
+    return Unit.RATIO if comparison.judged in RATIOS else unit_of(part, comparison.measure)
 
 
 def word(verdict: Verdict) -> str:
@@ -164,6 +180,7 @@ def _part(part: PartResult, pictures: list[str]) -> Iterator[str]:
         return
     for name in plots.names_of(part):
         yield from _shown(name, part.title, pictures)
+    yield others(part)
     if part.notes:
         yield "\n".join(f"* {note}" for note in part.notes)
     yield _details(part.series)

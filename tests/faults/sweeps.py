@@ -23,6 +23,9 @@ HIDDEN: Final = 6  # events of each watch that are hidden, one in each plan
 SOON: Final = {"watch_idle_seconds": 2.0, "sweep_seconds": 2.0}
 """A watch that says nothing is taken for dead, and what the stream of tasks has missed is found, within seconds."""
 
+TROUBLES: Final = (500, 409, 503, 410)
+"""What a write of the operator is answered, one after the other."""
+
 WORKED_ON: Final = {"complete": 10, "suspend-resume": 14, "terminate-running": 9, "pod-deleted": 14}
 """The scenarios whose workers meet faults, and about how many requests they make when all goes well."""
 
@@ -50,14 +53,15 @@ def killed(scenario: Scenario) -> Iterator[Made]:
 
 
 def refused(scenario: Scenario) -> Iterator[Made]:
-    """Every write in turn is not taken, then is in conflict, then is carried out and not answered."""
+    """Every write in turn meets all that is no verdict on it, and is then carried out and not answered.
+
+    A 422 is a verdict: the task is `Stalled` then, as it should be, and does not end like an undisturbed one.
+    """
     for n in range(1, scenario.writes + 1):
-        rules = [
-            on_write(n, action="refuse", status=500),
-            on_write(n + 1, action="refuse", status=409),
-            on_write(n, action="drop-after-commit"),
-        ]
-        yield f"every-trouble-with-write-{n}", rules, {}
+        refusals = [on_write(n + more, action="refuse", status=status) for more, status in enumerate(TROUBLES)]
+        busy = on_write(n + len(TROUBLES), action="refuse", status=429, seconds=1.0)
+        lost = [on_write(n + len(TROUBLES) + 1, action="drop-before"), on_write(n, action="drop-after-commit")]
+        yield f"every-trouble-with-write-{n}", [*refusals, busy, *lost], {}
 
 
 def blinded(luck: random.Random) -> Iterator[Made]:
