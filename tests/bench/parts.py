@@ -21,6 +21,7 @@ MODULES: Final[Mapping[str, str]] = {
     "writes": "tests.bench.api_writes",
     "cold-start": "tests.bench.cold_start",
     "fleets": "tests.bench.fleet",
+    "fleets-large": "tests.bench.fleet_large",
     "rival": "tests.bench.rivals.fleet",
 }
 """By name of the part: its module."""

@@ -9,6 +9,8 @@ from tests.bench.children import Cost
 from tests.bench.fleet import ALL, PART, _series
 from tests.bench.fleet_contenders import CREATE, PHASES
 from tests.bench.fleet_drive import Fleet
+from tests.bench.fleet_large import PART as LARGE
+from tests.bench.results import Judged
 
 if TYPE_CHECKING:
     from tests.bench.results import Series
@@ -52,6 +54,5 @@ def test_writes_are_counted_per_task() -> None:
 
 
 def test_the_goals_are_those_of_500_and_2000_at_once() -> None:
-    goals = {c.limit for c in PART.comparisons if c.size in (500, 2000)}
-    assert goals == {1.25, 1.1}
-    assert all(c.limit is None for c in PART.comparisons if c.size == 10000 and c.baseline_size is None)
+    judged = [c for c in (*PART.comparisons, *LARGE.comparisons) if c.judged is Judged.RATIO]
+    assert {(c.size, c.limit) for c in judged} == {(500, 1.25), (500, 1.1), (2000, 1.25), (2000, 1.1), (10000, None)}
