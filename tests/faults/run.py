@@ -8,18 +8,26 @@ import ssl
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from tests.cluster.common import ClusterError
 from tests.e2e.support.client import wait_for
-from tests.e2e.support.tasks import cluster
+from tests.e2e.support.tasks import cluster, done_of
 from tests.e2e.support.watch import Observer
 from tests.e2e.support.watch_verdicts import versions
 from tests.faults.network import certificate, inside_the_cluster, on_loopback, url_of
 from tests.faults.process import Operator, write_kubeconfig
 from tests.faults.proxy import Door, Proxy
 from tests.faults.scenarios import SCENARIOS, Scene
-from tests.faults.verdicts import foreign_writes, needless_calls, violations, wrong_end, wrong_output
+from tests.faults.verdicts import (
+    as_far_as_it_got,
+    foreign_writes,
+    needless_calls,
+    violations,
+    wrong_end,
+    wrong_output,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +85,8 @@ def carry_out(site: Site, plan: Plan, token: str, folder: Path) -> Outcome:
             stack.enter_context(operator)
             task = site.start(name, {**scenario.settings, **detour(doors)})
             try:
-                scenario.steps(Scene(task))
+                killing = any(rule.client == "worker" and rule.action == "kill" for rule in plan.rules)
+                scenario.steps(Scene(task, partial(site.let_go, name) if killing else lambda: None))
                 settle(ledger, operator)
             except AssertionError as error:
                 wrong.append(f"it does not get there: {error}")
@@ -91,12 +100,17 @@ def carry_out(site: Site, plan: Plan, token: str, folder: Path) -> Outcome:
 def judge(scenario: Scenario, ledger: Ledger, log: list[Seen], task: Handle, output: Output) -> list[str]:
     """Every verdict on a run that is over."""
     redone = scenario.redone or ledger.plan.is_about("worker")
+    killed = ledger.kills("worker")
+    end = written = scenario.end
+    if killed:
+        end = as_far_as_it_got(end, done_of(versions(log, task.uid)[-1]))
+        written = as_far_as_it_got(written, len({item for item, _ in output}))
     return [
         *violations(log, task.uid),
         *([] if scenario.stalls else needless_calls(versions(log, task.uid))),
         *foreign_writes(ledger.writes("operator"), task.name, task.uid),
-        *wrong_end(log, task.uid, scenario.end, killed=ledger.kills("worker")),
-        *wrong_output(output, log, task.uid, scenario.end, redone=redone),
+        *wrong_end(log, task.uid, end, killed=killed),
+        *wrong_output(output, log, task.uid, written, redone=redone),
     ]
 
 

@@ -24,11 +24,15 @@ PATIENCE: Final = 100.0  # seconds for anything: a Job waits 10 s and more befor
 
 @dataclass(frozen=True, kw_only=True)
 class End:
-    """How a task is in the end. `reason`: that of its `Ready` condition; `items`: how many were done, in all."""
+    """How a task is in the end. `reason`: that of its `Ready` condition; `items`: how many were done, in all.
+
+    `saved`: how many of them at least, where workers were killed and nobody goes on with the work.
+    """
 
     state: str
     reason: str
     items: int
+    saved: int | None = None
     attempt: int = 1
     failures: int | None = None
     gone: bool = False
@@ -42,9 +46,14 @@ class End:
 
 @dataclass(frozen=True)
 class Scene:
-    """A task under observation, and the hands of those who do something to it."""
+    """A task under observation, and the hands of those who do something to it.
+
+    `let_go` sees to it that no worker holds a batch but the one that does so now: that one may just have been killed,
+    and nobody would ask its successor to stop.
+    """
 
     task: Handle
+    let_go: Callable[[], None]
 
     def want(self, desired: str) -> None:
         """Change the one field."""
@@ -61,6 +70,7 @@ class Scene:
             return settled_in(body, "Running") and done_of(body) >= HOLD
 
         self.task.wait("at work on its batch", held, seconds=PATIENCE)
+        self.let_go()
 
     def until_pod(self, what: str, condition: Callable[[Body], object]) -> None:
         """Wait until one of its pods fulfils a condition."""
@@ -189,7 +199,7 @@ def _interrupted_by_deleting(kind: str) -> Callable[[Scene], None]:
 
 _NOWHERE: Final = {"pod": {"nodeSelector": {"longtask.dev/tests": "no-such-node"}}}
 _DONE: Final = End(state="Complete", reason="Done", items=ITEMS)
-_TERMINATED: Final = End(state="Terminated", reason="Terminated", items=HOLD + 1, jobs=0)
+_TERMINATED: Final = End(state="Terminated", reason="Terminated", items=HOLD + 1, saved=HOLD, jobs=0)
 
 SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
     {

@@ -56,6 +56,10 @@ class Site:
         """The items that were written, with the epochs that wrote them, in the order of writing."""
         return [(int(item), int(epoch)) for item, epoch in map(str.split, self.lab.lines(f"{name}/items"))]
 
+    def let_go(self, name: str) -> None:
+        """Have no worker of a task hold its batch, but the one that does so already."""
+        self.lab.touch(f"{name}/stayed")
+
     def clear(self) -> None:
         """Leave nothing of a plan behind but what the garbage collector removes by itself."""
         for task in self.api.list_all("LongTask", self.namespace):

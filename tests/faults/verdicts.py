@@ -5,6 +5,7 @@ workers wrote: never from what the operator says. Pure functions; no cluster.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -153,6 +154,11 @@ def wrong_end(log: Sequence[Seen], uid: str, end: End, *, killed: int = 0) -> li
     if killed and course["failures"] > (end.failures or 0) + killed:
         wrong.append(f"{course['failures']} failures, with {killed} workers killed")
     return wrong
+
+
+def as_far_as_it_got(end: End, items: int) -> End:
+    """The end where workers were killed: what they had not saved may stay undone if the task ended before that."""
+    return end if end.saved is None else replace(end, items=max(end.saved, min(items, end.items)))
 
 
 def differences(found: Mapping[str, object], wanted: Mapping[str, object]) -> list[str]:

@@ -10,7 +10,7 @@ from tests.e2e.support.watch import Seen
 from tests.e2e.support.watch_verdicts import TASK_UID
 from tests.faults.request import Request
 from tests.faults.scenarios import End
-from tests.faults.verdicts import foreign_writes, needless_calls, violations, wrong_end, wrong_output
+from tests.faults.verdicts import as_far_as_it_got, foreign_writes, needless_calls, violations, wrong_end, wrong_output
 
 UID = "0123456789"
 END = End(state="Complete", reason="Done", items=3)
@@ -155,3 +155,13 @@ def test_a_write_into_what_is_not_its_own_is_seen(
         query="",
     )
     assert bool(foreign_writes([request], "t", UID)) is foreign
+
+
+@pytest.mark.parametrize(("done", "meant"), [(2, 3), (3, 3), (4, 4), (5, 4)])
+def test_what_a_killed_worker_had_not_saved_may_stay_undone_but_nothing_else(done: int, meant: int) -> None:
+    end = End(state="Terminated", reason="Terminated", items=4, saved=3, jobs=0)
+    assert as_far_as_it_got(end, done).items == meant
+
+
+def test_where_somebody_goes_on_with_the_work_all_of_it_must_be_done() -> None:
+    assert as_far_as_it_got(END, 2) == END
