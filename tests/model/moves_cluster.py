@@ -148,10 +148,13 @@ def _start(world: World, setting: Setting, pod: SimPod) -> World:
 
 
 def _lost(world: World, setting: Setting, pod: SimPod) -> Iterator[Step]:
-    """The taint manager asks pods of a lost node to go; nobody confirms it, and in the end their token is dead."""
-    if pod.final:
-        return
+    """The taint manager asks pods of a lost node to go; nobody confirms it, and in the end their token is dead.
+
+    One that has ended is left alone; if it had been asked to go before, nobody removes it, and its time passes, too.
+    """
     if pod.asked is None:
+        if pod.final:
+            return
         after = evict(pod, now=tick(world, setting).now, grace=setting.grace)
         yield f"{pod.name} is evicted from the lost node", Actor.TIME, server.put_pod(world, pod.uid, after)
     elif setting.logical and pod.grace > 1:

@@ -18,8 +18,8 @@ _DEEPEST = 40_000
 task, which anybody may create, would otherwise end the stream of all tasks, again and again."""
 
 _NEW_OBJECTS = 50_000
-"""How many it takes before Python looks for unreachable cycles, instead of 700. A page of a list has as many, all of them
-in use: looking through them again and again was a quarter of the processor time of a start among 3,000 tasks."""
+"""How many it takes before Python looks for unreachable cycles, instead of 700. A page of a list has as many, all of
+them in use: looking through them again and again was a quarter of the processor time of a start among 3,000 tasks."""
 
 
 def set_up_python() -> None:

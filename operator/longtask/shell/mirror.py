@@ -180,12 +180,16 @@ class Mirror(Generic[R]):
         if kind == "ERROR":
             message = str(item.get("message", item))
             raise Expired(message, status=410) if item.get("code") == 410 else Unavailable(message)
+        version = item["metadata"]["resourceVersion"]
+        if not isinstance(version, str):  # before anything is taken in that can never be compared with anything
+            message = f"an event without a resource version: {object_name(item)}"
+            raise Unavailable(message)
         if kind in ("ADDED", "MODIFIED", "DELETED"):
             self._take_object(item, gone=kind == "DELETED")
         elif kind != "BOOKMARK":
             message = f"an event of unknown type {kind!r}"
             raise Unavailable(message)
-        self._version = item["metadata"]["resourceVersion"]
+        self._version = version
 
     def _take_object(self, item: dict[str, Any], *, gone: bool) -> None:
         metadata = item["metadata"]
