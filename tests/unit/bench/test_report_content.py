@@ -40,6 +40,12 @@ def test_a_goal_without_enough_pairs_is_not_measured_rather_than_met() -> None:
     assert "**not measured**: a p99 needs 200 samples" in row_of(report.render(results(made), []), "Resume")
 
 
+def test_what_has_no_goal_stands_with_its_part_and_not_among_the_goals() -> None:
+    made = results(resumes(1.2, 1, comparisons=[ratio(limit=None)]))
+    assert "| Resume |" not in report.goals(made)
+    assert "1.20" in row_of(report.render(made, []), "Resume")
+
+
 def test_a_part_that_failed_is_told_of_with_its_error() -> None:
     text = report.render(results(resumes(1, 1, error="OSError: no cluster")), [])
     assert "**Failed**: Suspend and resume" in text
