@@ -73,7 +73,7 @@ unit: .venv/.ready ## Tests that need no cluster
 # An exported KUBECONFIG means nothing here: the cluster is our own, or the one that LONGTASK_CONTEXT names.
 .PHONY: e2e
 e2e: export KUBECONFIG =
-e2e: .operated ## Tests on the real cluster, which is brought up with the operator in it
+e2e: .operated .foreign ## Tests on the real cluster, which is brought up with the operator in it
 	$(PY) -m pytest tests/e2e -n $(SIDE_BY_SIDE) --dist loadgroup -m "not disruptive" || $(FAILED)
 	$(PY) -m pytest tests/e2e -m disruptive || $(FAILED)
 
@@ -90,6 +90,10 @@ faults: .operated ## Faults at every request, chaos and mutants: with the seed's
 	$(PY) -m tests.cluster up
 	$(PY) -m tests.cluster image
 	$(PY) -m tests.cluster deploy
+
+.PHONY: .foreign
+.foreign: .operated
+	$(PY) -m tests.cluster foreign
 
 SIDE_BY_SIDE ?= 6
 FAILED = { $(PY) -m tests.cluster diagnose; exit 1; }

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MODULES: Final[Mapping[str, str]] = {
     "worker": "tests.bench.worker_costs",
+    "sidecar": "tests.bench.sidecar_costs",
     "save": "tests.bench.worker_save",
     "suspend": "tests.bench.suspend_real",
     "writes": "tests.bench.api_writes",

@@ -121,6 +121,7 @@ def bench() -> Iterator[Bench]:
             attempt=1,
             pod_uid=pod["metadata"]["uid"],
             grace_seconds=30,
+            schema="",
             api_server=api.server,
             credentials=credentials,
             termination_log=credentials / "termination-log",

@@ -51,12 +51,12 @@ class Cluster(ABC):
         """Remove it and everything it changed; also after an `up` that did not come to its end."""
 
     @abstractmethod
-    def load_image(self, archive: Path) -> None:
-        """Give every node the images of a Docker archive."""
+    def load_image(self, archive: Path, name: str = IMAGE) -> None:
+        """Give every node the image of that name out of a Docker archive."""
 
     @abstractmethod
-    def has_image(self) -> bool:
-        """Whether every node has an image called `longtask:dev`."""
+    def has_image(self, name: str = IMAGE) -> bool:
+        """Whether every node has an image of that name."""
 
     @abstractmethod
     def components(self) -> list[str]:

@@ -11,6 +11,7 @@ import platform
 import shutil
 import ssl
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.cluster.base import IMAGE
@@ -41,6 +42,22 @@ def build(settings: Settings, scratch: Path, archive: Path) -> None:
     options = [f"--tag={name}", *proxies, *secrets(scratch)]
     run([program, "build", "--file=Containerfile", *options, "."], cwd=settings.repo, seconds=1800)
     run([program, "save", f"--output={archive}", name], seconds=300)
+
+
+def build_packages(settings: Settings, packages: Sequence[str], name: str, scratch: Path, archive: Path) -> None:
+    """Write an image of Debian's packages, and nothing else, as a Docker archive; `scratch`: as above."""
+    program = engine()
+    if program is None:
+        with exclusive(settings.cache / "lock"):
+            image = _debian(settings, ",".join(packages))
+            _run_buildah(settings, ["push", "--quiet", image, f"docker-archive:{archive}:{name}"], seconds=300)
+        return
+    install = "apt-get update && apt-get install --yes --no-install-recommends"
+    write(scratch / "Containerfile", f"FROM docker.io/library/debian:stable-slim\nRUN {install} {' '.join(packages)}\n")
+    whole = f"docker.io/library/{name}"
+    proxies = [f"--build-arg={proxy}" for proxy in PROXIES if proxy in os.environ]
+    run([program, "build", "--file=Containerfile", f"--tag={whole}", *proxies, "."], cwd=scratch, seconds=600)
+    run([program, "save", f"--output={archive}", whole], seconds=300)
 
 
 def secrets(folder: Path) -> list[str]:
@@ -75,25 +92,25 @@ def _buildah(settings: Settings, scratch: Path, archive: Path) -> None:
     """Build with the cache that every clone of this machine shares: one at a time, and rid of what was interrupted."""
     with exclusive(settings.cache / "lock"):
         _run_buildah(settings, ["rm", "--all"])
-        base = _base(settings)
+        base = _debian(settings, PACKAGES)
         common = ["bud", "--quiet", "--isolation=chroot", "--layers", "--file=Containerfile", f"--tag={IMAGE}"]
         options = [f"--build-arg=BASE={base}", *secrets(scratch)]
         _run_buildah(settings, [*common, *options, str(settings.repo)], seconds=1800)
         _run_buildah(settings, ["push", "--quiet", IMAGE, f"docker-archive:{archive}:{IMAGE}"], seconds=300)
 
 
-def _base(settings: Settings) -> str:
-    """The base image's name in buildah's store; made when it is missing."""
+def _debian(settings: Settings, packages: str) -> str:
+    """The name in buildah's store of an image of these packages; made when it is missing."""
     suite = platform.freedesktop_os_release().get("VERSION_CODENAME", "stable")
-    name = f"localhost/longtask-base:{digest([suite, PACKAGES, *LEAN])}"
+    name = f"localhost/longtask-base:{digest([suite, packages, *LEAN])}"
     images = json.loads(_run_buildah(settings, ["images", "--json"]) or "[]")
     if any(name in (image.get("names") or []) for image in images):
         return name
     folder = settings.cache / "base"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "scratch").mkdir(parents=True)
-    with step("making a base image of Debian packages (a minute, once on a machine)"):
-        options = ["--mode=root", "--variant=minbase", f"--include={PACKAGES}", *LEAN]
+    with step("making an image of Debian packages (a minute, once on a machine)"):
+        options = ["--mode=root", "--variant=minbase", f"--include={packages}", *LEAN]
         command = ["unshare", "--mount", "mmdebstrap", "--quiet", *options, suite, f"{folder}/base.tar"]
         run(command, env={"TMPDIR": str(folder / "scratch")}, seconds=1200)
         write(folder / "Containerfile", "FROM scratch\nADD base.tar /\n")

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Sequence
 from types import FrameType
 
-from tests.cluster import build, choice, diagnosis, image, release
+from tests.cluster import build, choice, diagnosis, foreign, image, release
 from tests.cluster.base import Cluster
 from tests.cluster.common import ClusterError, exclusive, say
 from tests.cluster.settings import Settings, load
@@ -26,6 +26,7 @@ ON_ALL = {
     "down": "remove it and everything it changed",
     "status": "how its components are",
     "image": "build longtask:dev and load it into the cluster",
+    "foreign": "build and load the image of programs that know nothing of LongTask, for the tests",
     "deploy": "install the operator with Helm",
     "undeploy": "remove the operator",
     "diagnose": "show what helps after a failure: components, operator, tasks, pods, events",
@@ -91,6 +92,7 @@ CHANGES: dict[str, Callable[[Settings], None]] = {
     "up": _up,
     "down": _down,
     "image": lambda settings: image.load(choice.current(settings)),
+    "foreign": lambda settings: foreign.load(choice.current(settings)),
     "deploy": release.deploy,
     "undeploy": release.undeploy,
 }

@@ -33,15 +33,15 @@ class ExistingCluster(Cluster):
         """Forget the copy; removes nothing of the cluster."""
         self.kubeconfig.unlink(missing_ok=True)
 
-    def load_image(self, archive: Path) -> None:
+    def load_image(self, archive: Path, name: str = IMAGE) -> None:
         """Take the image that the person has put there; which sources it was built from can't be seen from here."""
-        if not self.has_image():
-            raise ClusterError(f"load {archive} into the nodes of this cluster, where it is called {IMAGE}; then again")
-        say(f"the nodes have an image {IMAGE}; that it was loaded from {archive} is up to you")
+        if not self.has_image(name):
+            raise ClusterError(f"load {archive} into the nodes of this cluster, where it is called {name}; then again")
+        say(f"the nodes have an image {name}; that it was loaded from {archive} is up to you")
 
-    def has_image(self) -> bool:
+    def has_image(self, name: str = IMAGE) -> bool:
         nodes = json.loads(self.kubectl("get", "nodes", "--output=json", seconds=30))["items"]
-        return bool(nodes) and all(_holds(node) for node in nodes)
+        return bool(nodes) and all(_holds(node, name) for node in nodes)
 
     def components(self) -> list[str]:
         return []
@@ -80,7 +80,7 @@ class ExistingCluster(Cluster):
         raise ClusterError(f"{what} of an existing cluster is out of reach; use kind or the local cluster")
 
 
-def _holds(node: dict[str, Any]) -> bool:
+def _holds(node: dict[str, Any], name: str) -> bool:
     """Whether a node reports the image; without a registry's name it means Docker's."""
     images = node.get("status", {}).get("images", [])
-    return any(name in {IMAGE, f"docker.io/library/{IMAGE}"} for image in images for name in image.get("names") or [])
+    return any(found in {name, f"docker.io/library/{name}"} for image in images for found in image.get("names") or [])

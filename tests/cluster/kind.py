@@ -61,11 +61,11 @@ class KindCluster(Cluster):
             shutil.rmtree(folder, ignore_errors=True)
         self.kubeconfig.unlink(missing_ok=True)
 
-    def load_image(self, archive: Path) -> None:
+    def load_image(self, archive: Path, name: str = IMAGE) -> None:  # noqa: ARG002 - the archive says it
         self._kind("load", "image-archive", str(archive), f"--name={self.settings.id}")
 
-    def has_image(self) -> bool:
-        return all(containers.has_image(self._ctr(node), IMAGE) for node in self.nodes)
+    def has_image(self, name: str = IMAGE) -> bool:
+        return all(containers.has_image(self._ctr(node), name) for node in self.nodes)
 
     def components(self) -> list[str]:
         services = [

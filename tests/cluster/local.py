@@ -64,12 +64,12 @@ class LocalCluster(Cluster):
         """Whether something of this cluster runs, whatever its folder says."""
         return Path("/sys/fs/cgroup").exists() and bool(Cgroups(settings.id).pids())
 
-    def load_image(self, archive: Path) -> None:
+    def load_image(self, archive: Path, name: str = IMAGE) -> None:  # noqa: ARG002 - the archive says it
         for node in NODES:
             run([*self._ctr(node), "images", "import", archive], seconds=300)
 
-    def has_image(self) -> bool:
-        return all(containers.has_image(self._ctr(node), IMAGE) for node in NODES)
+    def has_image(self, name: str = IMAGE) -> bool:
+        return all(containers.has_image(self._ctr(node), name) for node in NODES)
 
     def components(self) -> list[str]:
         return self._engine.names

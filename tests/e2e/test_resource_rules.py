@@ -101,6 +101,50 @@ def test_a_limit_that_is_no_count_is_refused(bench: Bench, limit: object) -> Non
         bench.task(backoffLimit=limit)
 
 
+@pytest.mark.parametrize(
+    "file",
+    [
+        "",
+        "/",
+        "position",
+        "/position",
+        "/state/",
+        "state/position",
+        "/state//position",
+        "/a/../etc/x",
+        "/a/./x",
+        "/a/..",
+    ],
+)
+def test_a_checkpoint_file_that_is_no_plain_path_is_refused(bench: Bench, file: str) -> None:
+    with pytest.raises(ApiError, match=r"spec\.checkpoint\.file"):
+        bench.task(checkpoint={"file": file})
+
+
+@pytest.mark.parametrize("file", ["/state/position", "/a/b/c.d", "/state/..position", "/.state/a.", "/ä/ö ü"])
+def test_a_checkpoint_file_may_have_any_name(bench: Bench, file: str) -> None:
+    assert bench.task(checkpoint={"file": file})["spec"]["checkpoint"] == {"file": file}
+
+
+@pytest.mark.parametrize("schema", ["", "/", "rows/", "-rows", "rows 2", "x" * 64])
+def test_a_schema_that_is_no_name_is_refused(bench: Bench, schema: str) -> None:
+    with pytest.raises(ApiError, match=r"spec\.checkpoint\.schema"):
+        bench.task(checkpoint={"schema": schema})
+
+
+@pytest.mark.parametrize("codes", [[0], [256], [-1], [3, 3], ["3"], list(range(1, 102))])
+@pytest.mark.parametrize("kind", ["completeExitCodes", "interruptedExitCodes"])
+def test_exit_codes_that_can_not_be_are_refused(bench: Bench, kind: str, codes: object) -> None:
+    with pytest.raises(ApiError, match=rf"spec\.checkpoint\.{kind}"):
+        bench.task(checkpoint={kind: codes})
+
+
+def test_an_exit_code_has_one_meaning(bench: Bench) -> None:
+    with pytest.raises(ApiError, match="an exit code must not be in both completeExitCodes and interruptedExitCodes"):
+        bench.task(checkpoint={"completeExitCodes": [3, 143], "interruptedExitCodes": [130, 143]})
+    assert bench.task(checkpoint={"completeExitCodes": [3], "interruptedExitCodes": [130]})
+
+
 def test_a_template_is_kept_exactly_as_written(bench: Bench) -> None:
     template: dict[str, Any] = {
         "metadata": {"labels": {"team": "data"}, "annotations": {"a/b": "c"}, "fieldOfTheFuture": [1, {"x": None}]},

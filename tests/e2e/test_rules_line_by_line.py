@@ -140,6 +140,8 @@ def test_who_may_not_create_jobs_decides_nothing_that_runs(bench: Bench, editor:
         editor.create(bench.manifest("another"))
     with pytest.raises(ApiError, match="must be allowed to create Jobs"):
         editor.patch("LongTask", "import", bench.namespace, other)
+    with pytest.raises(ApiError, match="must be allowed to create Jobs"):
+        editor.patch("LongTask", "import", bench.namespace, {"spec": {"checkpoint": {"file": "/secret/key"}}})
 
     assert bench.read() == task
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.support.client import wait_for
 from tests.e2e.support.kubectl import kubectl
 from tests.e2e.support.tasks import Handle, done_of
 
@@ -76,3 +77,21 @@ def test_a_sample_that_is_applied_again_leaves_a_suspended_task_suspended(
     run("apply", "-f", f"manifests/samples/{name}")
 
     assert made.read()["spec"]["desiredState"] == "Suspend"
+
+
+def test_a_program_that_nobody_wrote_for_this_is_suspended_and_resumed(
+    run: Callable[..., str], api: Api, namespace: str
+) -> None:
+    run("apply", "-f", "manifests/samples/any-program.yaml")
+    own = task(api, namespace, "any-program")
+    own.wait("some work saved", lambda body: done_of(body) >= 3, seconds=120)
+
+    run("patch", "lt", "any-program", "--type=merge", "-p", '{"spec":{"desiredState":"Suspend"}}')
+    run("wait", "lt/any-program", "--for=condition=Suspended", "--timeout=120s")
+    assert own.condition("Suspended")["reason"] == "Saved"
+    at = done_of(own.read())
+
+    run("patch", "lt", "any-program", "--type=merge", "-p", '{"spec":{"desiredState":"Run"}}')
+    pod = own.running_pod(seconds=120)
+    wait_for(lambda: "item" in run("logs", pod["metadata"]["name"], "-c", "count"), what="its first item")
+    assert run("logs", pod["metadata"]["name"], "-c", "count").splitlines()[0] == f"item {at + 1}"

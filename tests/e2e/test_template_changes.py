@@ -142,3 +142,25 @@ def test_a_larger_backoff_limit_is_no_change_of_what_runs(lab: Lab) -> None:
 
     assert body["status"]["attempt"] == 1
     assert lab.items() == list(range(500))
+
+
+def test_a_worker_that_finds_another_schema_touches_nothing_and_the_earlier_one_goes_on(lab: Lab) -> None:
+    body = items(count=500)
+    body["spec"]["checkpoint"] = {"schema": "items/1"}
+    task = lab.start(body)
+    task.wait_for_saved(3)
+    task.want("Suspend")
+    saved = task.wait_for_state("Suspended")["status"]["checkpoint"]
+
+    task.patch({"spec": {"checkpoint": {"schema": "items/2"}, "desiredState": "Run"}})
+    body = task.wait_for_state("Failed")
+    assert body["status"]["checkpoint"] == saved
+    words = condition(body, "Failed")["message"]
+    assert "under the schema 'items/1'" in words
+    assert "under the schema 'items/2'" in words
+    assert condition(body, "Failed")["reason"] == "NeverRetry"
+
+    lab.touch("hurry")
+    task.patch({"spec": {"checkpoint": {"schema": "items/1"}}})
+    body = task.wait_for_state("Complete")
+    assert lab.items() == list(range(500))

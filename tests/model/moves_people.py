@@ -67,7 +67,7 @@ def _with_edit(task: SimTask, edit: Edit) -> SimTask | None:
 
 def _recreated(world: World, setting: Setting) -> World:
     serial = world.serial + 1
-    task = SimTask(name="import", uid=f"task{serial:04}", backoff_limit=setting.backoff_limit)
+    task = setting.task(f"task{serial:04}")
     return changed(world, tasks=(task,), serial=serial, truth=first_world(setting).truth)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from longtask.api.longtask import CheckpointCause
+from longtask.api.longtask import CheckpointCause, DesiredState
 from longtask.api.names import EXIT_NEVER_RETRY, EXIT_SAVED
 from longtask.shell.errors import Missing, Refused
 from tests.model import server
@@ -13,7 +13,7 @@ from tests.model.objects import Program, changed
 from tests.model.world import Actor, Harm, tick, with_process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from tests.model.objects import SimProcess
     from tests.model.world import Setting, World
@@ -27,8 +27,7 @@ def worker_moves(world: World, setting: Setting) -> Iterator[Step]:
     """What each process that runs may do next."""
     for process in world.processes:
         if process.exit_code is None:
-            step = _library if process.program is Program.LIBRARY else _plain
-            yield from step(world, setting, process)
+            yield from _STEPS[process.program](world, setting, process)
             yield from _harm(world, setting, process)
 
 
@@ -108,17 +107,54 @@ def _plain(world: World, setting: Setting, process: SimProcess) -> Iterator[Step
     yield f"{process.pod} has done its work and leaves with 0", Actor.WORKER, after
 
 
+def _filed(world: World, setting: Setting, process: SimProcess) -> Iterator[Step]:
+    """A program whose file is saved for it: the claim comes before its start, and the last save after its end.
+
+    longtask.worker.sidecar: what it has written last is saved whatever it ends with; `Stop` says that the task is to be
+    suspended. Where that save is refused, the program has ended all the same.
+    """
+    name = process.pod
+    if process.epoch == 0:
+        if process.told:
+            yield f"{name} was told to stop before it had claimed, and leaves", Actor.WORKER, leave(world, process, 75)
+            return
+        yield _claim(world, setting, process)
+        return
+    if process.told:
+        for code in setting.exits_on_term:
+            yield f"{name} stops with {code}", Actor.WORKER, leave(_saved_last(world, setting, process), process, code)
+    elif process.done < setting.work:
+        yield _save(world, setting, process, CheckpointCause.INTERVAL, None)
+    else:
+        after = leave(_saved_last(world, setting, process), process, 0)
+        if _is_present(world, process):
+            after = changed(after, truth=changed(after.truth, done=True))
+        yield f"{name} has done its work and leaves with 0", Actor.WORKER, after
+
+
+def _saved_last(world: World, setting: Setting, process: SimProcess) -> World:
+    task = world.task(process.task_uid)
+    if task is None or task.desired is not DesiredState.SUSPEND:
+        return world
+    world = tick(world, setting)
+    try:
+        return server.save(world, setting, process, CheckpointCause.STOP, process.done)
+    except (Missing, Refused):
+        return world
+
+
 def _harm(world: World, setting: Setting, process: SimProcess) -> Iterator[Step]:
     """What goes wrong in a container, as long as that is granted."""
     if not world.harms:
         return
     less = changed(world, harms=world.harms - 1)
+    has_another_word = process.epoch > 0 and process.program is Program.LIBRARY  # what others say with 0 is true
     codes = (
         (Harm.CRASH, 1, not process.said_done),
         (Harm.NEVER, EXIT_NEVER_RETRY, not process.told),
         (Harm.KILL, KILLED, not process.told),
         (Harm.DEAF, KILLED, process.told),
-        (Harm.FALSE_ZERO, 0, process.epoch > 0 and not process.told and process.done < setting.work),
+        (Harm.FALSE_ZERO, 0, has_another_word and not process.told and process.done < setting.work),
     )
     for harm, code, fits in codes:
         if fits and harm in setting.harms:
@@ -140,3 +176,10 @@ def leave(world: World, process: SimProcess, code: int, *, by_itself: bool = Fal
 
 def _is_present(world: World, process: SimProcess) -> bool:
     return world.task(process.task_uid) is not None
+
+
+_STEPS: Final[Mapping[Program, Callable[[World, Setting, SimProcess], Iterator[Step]]]] = {
+    Program.LIBRARY: _library,
+    Program.PLAIN: _plain,
+    Program.FILED: _filed,
+}

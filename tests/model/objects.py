@@ -116,6 +116,7 @@ class SimTask(Kept):
     desired: DesiredState = DesiredState.RUN
     backoff_limit: int = 1
     template: str = "a"
+    keeps_file: bool = False
     ours: Ours = field(default_factory=lambda: Ours.of(LongTaskStatus()))
     checkpoint: SimCheckpoint | None = None
 
@@ -214,6 +215,7 @@ class Program(StrEnum):
 
     LIBRARY = "takes part in the protocol"
     PLAIN = "never heard of it"
+    FILED = "never heard of it, and keeps its position in a file that a sidecar saves"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

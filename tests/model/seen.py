@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from longtask.api.longtask import Checkpoint, LongTaskStatus, Progress
+from longtask.core.exitcodes import ExitCodes
 from longtask.core.observed import JobOutcome, Observed, ObservedJob, ObservedPod, ObservedTask
 from tests.model.objects import JobCondition, SimJob, SimPod, SimTask
 
@@ -73,6 +74,8 @@ def seen_task(task: SimTask) -> ObservedTask:
         template_hash=task.template,
         secrets_inline=(),
         queue=None,
+        keeps_file=task.keeps_file,
+        exit_codes=ExitCodes(),
         status=status_of(task),
     )
 

@@ -40,6 +40,26 @@ SMALL_WORLDS: Final = {
         harms=(Harm.EVICT, Harm.DELETE_POD, Harm.DELETE_JOB, Harm.CRASH),
         most_harms=1,
     ),
+    "a program whose file is saved for it": replace(
+        PROMPT, program=Program.FILED, edits=TOGGLES, most_edits=3, exits_on_term=(143, 0, 78)
+    ),
+    "a program whose file is saved, disturbed": replace(
+        PROMPT,
+        program=Program.FILED,
+        edits=TOGGLES,
+        most_edits=1,
+        exits_on_term=(143, 0),
+        harms=(Harm.EVICT, Harm.DELETE_POD, Harm.DELETE_JOB, Harm.CRASH, Harm.KILL, Harm.DEAF, Harm.LOSE_NODE),
+        most_harms=1,
+    ),
+    "a program whose file is saved, and an operator that is behind": Setting(
+        program=Program.FILED,
+        edits=(Edit.SUSPEND,),
+        most_edits=1,
+        harms=(Harm.EVICT, Harm.DELETE_POD),
+        most_harms=1,
+        controller_lags=False,
+    ),
     "two operators": replace(PROMPT, operators=2, edits=WISHES, most_edits=2),
     "two operators that are behind": Setting(operators=2, edits=TOGGLES, most_edits=1, controller_lags=False),
 }

@@ -45,6 +45,7 @@ _LARGE: Final = Setting(
 SETTINGS: Final = (
     _LARGE,
     replace(_LARGE, program=Program.PLAIN, exits_on_term=(143, 0, 78, 75)),
+    replace(_LARGE, program=Program.FILED, exits_on_term=(143, 0, 78, 75)),
     replace(_LARGE, operators=2),
 )
 _FAIR: Final[tuple[Sources, ...]] = (

@@ -60,7 +60,7 @@ def _takes_every_78_for_a_failure(o: Observed) -> Plan:
     def fails(seen: Observed) -> Plan:
         return verdict._failed(seen, "PodFailurePolicy", "", 1)
 
-    with patch.object(verdict, "_stopped_with_never_retry", fails):
+    with patch.object(verdict, "_stopped_by_its_exit_code", fails):
         return reconcile(o)
 
 

@@ -134,6 +134,11 @@ class Setting:
     breaks: frozenset[Break] = frozenset()
     decide: Decide = reconcile
 
+    def task(self, uid: str, desired: DesiredState = DesiredState.RUN) -> SimTask:
+        """A new task of that kind."""
+        keeps_file = self.program is Program.FILED
+        return SimTask(name="import", uid=uid, desired=desired, backoff_limit=self.backoff_limit, keeps_file=keeps_file)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flight(Kept):
@@ -229,7 +234,7 @@ class World(Kept):
 
 def first_world(setting: Setting, desired: DesiredState = DesiredState.RUN) -> World:
     """A task has just been created, and every operator has just started."""
-    task = SimTask(name="import", uid="task0001", desired=desired, backoff_limit=setting.backoff_limit)
+    task = setting.task("task0001", desired)
     operator = SimOperator(tasks=(task,), awake=(task.uid,))
     return World(
         tasks=(task,),

@@ -44,6 +44,7 @@ LABEL_KUEUE_QUEUE: Final = "kueue.x-k8s.io/queue-name"
 # default of chart and manifests; the chart's release may choose another
 OPERATOR_NAMESPACE: Final = "longtask-system"
 # ServiceAccount, Deployment, ClusterRole, and source of our events
+OPERATOR_CONTAINER: Final = "operator"  # in the operator's own pod
 OPERATOR_NAME: Final = "longtask-operator"
 # ClusterRole, and the RoleBinding to it in every namespace that has tasks
 WORKER_ROLE: Final = "longtask-worker"
@@ -66,6 +67,15 @@ ENV_UID: Final = "LONGTASK_UID"
 ENV_ATTEMPT: Final = "LONGTASK_ATTEMPT"
 ENV_POD_UID: Final = "LONGTASK_POD_UID"
 ENV_GRACE_PERIOD_SECONDS: Final = "LONGTASK_GRACE_PERIOD_SECONDS"
+ENV_CHECKPOINT_FILE: Final = "LONGTASK_CHECKPOINT_FILE"  # where `spec.checkpoint.file` is
+
+ENV_CHECKPOINT_SCHEMA: Final = "LONGTASK_CHECKPOINT_SCHEMA"  # `spec.checkpoint.schema`, where there is one
+
+# --- Beside a program that keeps its position in a file ---
+
+RESTORE_CONTAINER: Final = "longtask-restore"  # init container: claims the task and puts the saved file into its place
+SIDECAR_CONTAINER: Final = "longtask-sidecar"  # native sidecar: saves the file while the program runs and after its end
+FILE_VOLUME: Final = "longtask-file"  # where no volume of the template holds the file
 
 EXIT_SAVED: Final = 75  # saved at a stop request: uses no retry
 EXIT_NEVER_RETRY: Final = 78  # retrying can't help; never used after SIGTERM
@@ -78,6 +88,9 @@ MAX_EPOCH: Final = 2**31 - 1
 MAX_SEQUENCE: Final = 2**53 - 1  # what JSON numbers hold exactly in every language
 MAX_DATA: Final = 32_768  # characters of a checkpoint's data
 MAX_MESSAGE: Final = 1024  # characters of a progress message
+MAX_FILE_PATH: Final = 1024  # characters of the checkpoint file's path
+MAX_SCHEMA: Final = 63  # characters of the name of a checkpoint's schema
+MAX_EXIT_CODES: Final = 100  # of one kind; a Job's rule takes 255
 MAX_CONDITION_MESSAGE: Final = 32_768  # as in metav1.Condition
 MAX_HISTORY: Final = 10
 
@@ -121,7 +134,8 @@ class Reason(StrEnum):
 
     # how an attempt ended
     DONE = "Done"  # the worker's checkpoint says so
-    EXITED_ZERO = "ExitedZero"  # a program that never claimed and was never asked to stop exited with 0
+    EXITED_ZERO = "ExitedZero"  # a program that has no other way to say so exited with 0, and was never asked to stop
+    EXITED_COMPLETE = "ExitedComplete"  # the same with one of spec.checkpoint.completeExitCodes
     BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"  # retries used up; the Job's own word
     POD_FAILURE_POLICY = "PodFailurePolicy"  # a pod's exit code failed the Job for good; the Job's own word
     NEVER_RETRY = "NeverRetry"  # exit code 78
@@ -146,6 +160,7 @@ class Reason(StrEnum):
     UNSCHEDULABLE = "Unschedulable"
     CONTAINER_CONFIG = "ContainerConfig"  # the kubelet can't make the container: a missing ConfigMap, Secret or key
     CRASH_LOOP = "CrashLoop"  # a container beside the worker ends again and again
+    NO_SIDECAR_IMAGE = "NoSidecarImage"  # spec.checkpoint.file is set, and the operator does not know its own image
     NO_PROGRESS = "NoProgress"  # restarted too often without getting on
     KUEUE_UNSUPPORTED = "KueueUnsupported"  # has a Kueue queue label
     ATTEMPTS_EXHAUSTED = "AttemptsExhausted"  # MAX_ATTEMPT is reached

@@ -221,3 +221,18 @@ TEMPLATE_RULES: Final[Sequence[Rule]] = (
         forbidden=True,
     ),
 )
+
+CHECKPOINT_RULES: Final[Sequence[Rule]] = (
+    Rule(
+        expression="!has(self.file) || !self.file.matches('/[.]{1,2}(/|$)')",
+        message="file must be an absolute path without . and .. in it",
+        field_path=".file",
+    ),
+    Rule(
+        expression="!has(self.completeExitCodes) || !has(self.interruptedExitCodes)\n"
+        "|| !self.completeExitCodes.exists(code, code in self.interruptedExitCodes)",
+        message="an exit code must not be in both completeExitCodes and interruptedExitCodes: "
+        "either the work is done or it is not",
+        field_path=".interruptedExitCodes",
+    ),
+)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from longtask.api.longtask import CheckpointCause, State
-from longtask.api.names import EXIT_SAVED, LABEL_KUEUE_QUEUE, MAX_ATTEMPT, ConditionType, Reason
+from longtask.api.names import LABEL_KUEUE_QUEUE, MAX_ATTEMPT, ConditionType, Reason
 from longtask.core.actions import CreateJob, DeleteJob, Outcome, Plan, Question, SetJobSuspended, WriteStatus
 from longtask.core.conditions import is_true
 from longtask.core.observed import JobOutcome, Observed, ObservedJob, ObservedPod, PodPhase, Trouble
@@ -88,6 +88,8 @@ def follow(o: Observed) -> Plan:
         return replace_attempt(o, reason=Reason.TEMPLATE_CHANGED, message="the template was changed", fresh=True)
     if o.active_pods:
         return _follow_pending(o, o.active_pods[0])
+    if o.task.keeps_file and _was_at_work(o) and o.live_pods is None:
+        return Plan(outcome=Outcome.ASK, question=Question.LIVE_PODS)
     if interrupted(o) and not idle_too_often(o):
         return replace_attempt(o, reason=Reason.INTERRUPTED, message="interrupted after saving; going on")
     return _follow_podless(o)
@@ -129,13 +131,32 @@ def interrupted(o: Observed) -> bool:
     The save of an earlier suspend looks the same. So a worker must have been seen since (`Running`), and no other pod
     may have ended by itself after that save.
     """
-    status = o.task.status
-    checkpoint = status.checkpoint
-    if checkpoint is None or checkpoint.cause is not CheckpointCause.STOP or not attempt_claimed(o):
+    checkpoint = o.task.status.checkpoint
+    if checkpoint is None or not _was_at_work(o):
         return False
+    if o.task.keeps_file:
+        return _program_interrupted(o, checkpoint.holder)
     last = o.last_failed(o.pods)
     crashed_since = last is not None and last.uid != checkpoint.holder and (last.ended or o.now) > checkpoint.time
-    return status.state is State.RUNNING and not crashed_since
+    return checkpoint.cause is CheckpointCause.STOP and not crashed_since
+
+
+def _program_interrupted(o: Observed, holder: str) -> bool:
+    """The same of a program whose file is saved for it, which says nothing at its end: its pod does.
+
+    One that has ended by itself stays. So one that is not there any more was deleted, and its file saved before: this
+    takes a live list, in which there is no successor either.
+    """
+    pods = o.pods if o.live_pods is None else o.live_pods
+    pod = next((pod for pod in pods if pod.uid == holder), None)
+    if pod is None:
+        return o.live_pods is not None and not any(pod.active for pod in pods)
+    return not pod.active and (pod.disrupted or pod.exit_code in o.task.exit_codes.interrupted)
+
+
+def _was_at_work(o: Observed) -> bool:
+    """Whether a worker of this attempt has claimed, and was seen at work."""
+    return attempt_claimed(o) and o.task.status.state is State.RUNNING
 
 
 def idle_too_often(o: Observed) -> bool:
@@ -235,7 +256,7 @@ def _retrying(o: Observed, job: ObservedJob) -> Trouble:
         if not job.started:
             message = "the Job controller (kube-controller-manager) has not begun with the Job yet"
         return Trouble(reason=Reason.STARTING, message=message)
-    if last.exit_code == EXIT_SAVED or last.disrupted:
+    if last.exit_code in o.task.exit_codes.interrupted or last.disrupted:
         return Trouble(reason=Reason.INTERRUPTED, message=f"pod {last.name} was interrupted; the Job makes a new one")
     used = f"{job.failures} of {o.task.backoff_limit} retries used"
     return Trouble(

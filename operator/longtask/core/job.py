@@ -13,9 +13,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from longtask.api import names
+from longtask.api.longtask import CheckpointSpec
+from longtask.core.exitcodes import ExitCodes
+from longtask.core.sidecar import SidecarImage, add_sidecar, objects, with_more
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 DEFAULT_GRACE_PERIOD_SECONDS = 600
 """Kubernetes' 30 s are meant for servers; a batch and a save may take minutes."""
@@ -23,36 +26,56 @@ DEFAULT_GRACE_PERIOD_SECONDS = 600
 _SECRET_NAME = re.compile(r"PASSW|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.IGNORECASE)
 
 
-def template_hash(template: Mapping[str, Any]) -> str:
-    """A short stable hash of the template: 16 hexadecimal digits, equal for equal content in any order of keys."""
-    canonical = json.dumps(template, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def template_hash(spec: Mapping[str, Any]) -> str:
+    """A short stable hash of all that an attempt's pods are made of: the template, and how a program is to be saved.
+
+    16 hexadecimal digits, equal for equal content in any order of keys.
+    """
+    template, checkpoint = spec["template"], spec.get("checkpoint")
+    made_of = template if checkpoint is None else {"template": template, "checkpoint": checkpoint}
+    canonical = json.dumps(made_of, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def secrets_inline(template: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of environment variables that look like secrets and have a plain value; sorted, each once."""
     spec = _object(template.get("spec"))
-    containers = [*_objects(spec.get("containers")), *_objects(spec.get("initContainers"))]
+    containers = [*objects(spec.get("containers")), *objects(spec.get("initContainers"))]
     found = {
         str(env.get("name"))
         for container in containers
-        for env in _objects(container.get("env"))
+        for env in objects(container.get("env"))
         if env.get("value") and _SECRET_NAME.search(str(env.get("name", "")))
     }
     return tuple(sorted(found))
 
 
-def job_manifest(body: Mapping[str, Any], *, attempt: int, failures_before: int, backoff_limit: int) -> dict[str, Any]:
-    """The Job for an attempt of the task in `body` (as the API server has it), with `backoff_limit` retries left."""
-    metadata = body["metadata"]
-    template = copy.deepcopy(body["spec"]["template"])
+def job_manifest(
+    body: Mapping[str, Any],
+    *,
+    attempt: int,
+    failures_before: int,
+    backoff_limit: int,
+    sidecar: SidecarImage | None = None,
+) -> dict[str, Any]:
+    """The Job for an attempt of the task in `body` (as the API server has it), with `backoff_limit` retries left.
+
+    `sidecar`: the image of what saves for a program that can't do so itself. Raises ValueError if it is needed and
+    missing.
+    """
+    metadata, spec = body["metadata"], body["spec"]
+    checkpoint = CheckpointSpec.model_validate(spec.get("checkpoint") or {})
+    template = copy.deepcopy(spec["template"])
     labels = {
         names.LABEL_TASK_UID: metadata["uid"],
         names.LABEL_TASK_NAME: metadata["name"],
         names.LABEL_ATTEMPT: str(attempt),
         names.LABEL_MANAGED_BY: names.MANAGED_BY,
     }
-    worker = _prepare_pod(template, labels, metadata, attempt)
+    pod_metadata = template.setdefault("metadata", {})
+    pod_metadata["labels"] = {**(pod_metadata.get("labels") or {}), **labels}
+    worker = _prepare_pod(template["spec"])
+    _give_access(template["spec"], worker, _identity(metadata, attempt, checkpoint), checkpoint.file, sidecar)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -61,7 +84,7 @@ def job_manifest(body: Mapping[str, Any], *, attempt: int, failures_before: int,
             "namespace": metadata["namespace"],
             "labels": labels,
             "annotations": {
-                names.ANNOTATION_TEMPLATE_HASH: template_hash(body["spec"]["template"]),
+                names.ANNOTATION_TEMPLATE_HASH: template_hash(spec),
                 names.ANNOTATION_FAILURES_BEFORE: str(failures_before),
             },
             "ownerReferences": [_owner(metadata)],
@@ -71,7 +94,7 @@ def job_manifest(body: Mapping[str, Any], *, attempt: int, failures_before: int,
             "completions": 1,
             "backoffLimit": backoff_limit,
             "podReplacementPolicy": "Failed",
-            "podFailurePolicy": {"rules": _failure_rules(worker)},
+            "podFailurePolicy": {"rules": _failure_rules(str(worker.get("name", "")), checkpoint)},
             "template": template,
         },
     }
@@ -88,43 +111,59 @@ def _owner(metadata: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _failure_rules(worker: str) -> list[dict[str, Any]]:
-    """Disruptions first, so that a worker that is being evicted can't fail the Job for good, whatever it exits with."""
-    return [
+def _failure_rules(worker: str, checkpoint: CheckpointSpec) -> list[dict[str, Any]]:
+    """Disruptions first, so that a worker that is being evicted can't fail the Job for good, whatever it exits with.
+
+    A Job has no rule by which another code than 0 is a success: those end it at once, and `verdict` says what it means.
+    """
+    codes = ExitCodes.of(checkpoint)
+    rules = [
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-        {"action": "Ignore", "onExitCodes": _exit_code(worker, names.EXIT_SAVED)},
-        {"action": "FailJob", "onExitCodes": _exit_code(worker, names.EXIT_NEVER_RETRY)},
+        _exit_rule("Ignore", worker, codes.interrupted),
+        _exit_rule("FailJob", worker, codes.complete | codes.never_retry),
     ]
+    if checkpoint.file is not None:
+        rules += [
+            _exit_rule("Ignore", names.RESTORE_CONTAINER, {names.EXIT_SAVED}),
+            _exit_rule("FailJob", names.RESTORE_CONTAINER, {names.EXIT_NEVER_RETRY}),
+        ]
+    return [rule for rule in rules if rule]
 
 
-def _exit_code(worker: str, code: int) -> dict[str, Any]:
-    return {"containerName": worker, "operator": "In", "values": [code]}
+def _exit_rule(action: str, container: str, codes: Iterable[int]) -> dict[str, Any]:
+    """A rule for exit codes, which Kubernetes wants in order; nothing without any."""
+    values = sorted(codes)
+    on = {"containerName": container, "operator": "In", "values": values}
+    return {"action": action, "onExitCodes": on} if values else {}
 
 
-def _prepare_pod(template: dict[str, Any], labels: Mapping[str, str], metadata: Mapping[str, Any], attempt: int) -> str:
-    """Fill in what the template leaves open, add identity and access to the worker's container; return its name."""
-    pod_metadata = template.setdefault("metadata", {})
-    pod_metadata["labels"] = {**(pod_metadata.get("labels") or {}), **labels}
-    spec = template["spec"]
+def _prepare_pod(spec: dict[str, Any]) -> dict[str, Any]:
+    """Fill in what the template leaves open; return the worker's container."""
     spec.setdefault("restartPolicy", "Never")
     spec.setdefault("terminationGracePeriodSeconds", DEFAULT_GRACE_PERIOD_SECONDS)
     spec.setdefault("automountServiceAccountToken", False)
     if _may_share_processes(spec):
         spec.setdefault("shareProcessNamespace", True)
     containers: list[dict[str, Any]] = spec["containers"]
-    for container in (*containers, *_objects(spec.get("initContainers"))):
+    for container in (*containers, *objects(spec.get("initContainers"))):
         container.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
-    worker = worker_container(containers)
-    worker["env"] = _with_more(worker.get("env"), *_environment(worker, spec, metadata, attempt))
+    return worker_container(containers)
+
+
+def _give_access(
+    spec: dict[str, Any], worker: dict[str, Any], who: Mapping[str, str], file: str | None, sidecar: SidecarImage | None
+) -> None:
+    """Identity and token: for the worker's container, or for the sidecar of a program that needs one."""
     mount = {"name": names.ACCESS_VOLUME, "mountPath": names.ACCESS_MOUNT_PATH, "readOnly": True}
-    worker["volumeMounts"] = _with_more(worker.get("volumeMounts"), mount)
-    spec["volumes"] = _with_more(spec.get("volumes"), _access_volume())
-    return str(worker.get("name", ""))
-
-
-def _with_more(written: object, *more: dict[str, Any]) -> object:
-    """What the template says and more. What is no list stays as it was written: the API server refuses it best."""
-    return [*written, *more] if isinstance(written, list) else written or list(more)
+    if file is None:
+        worker["env"] = with_more(worker.get("env"), *_environment(worker, spec, who))
+        worker["volumeMounts"] = with_more(worker.get("volumeMounts"), mount)
+    elif sidecar is None:
+        raise ValueError("a program that keeps its position in a file needs a sidecar")
+    else:
+        environment = _environment({}, spec, who)
+        add_sidecar(spec, worker, file=file, image=sidecar, environment=environment, access=mount)
+    spec["volumes"] = with_more(spec.get("volumes"), _access_volume())
 
 
 def queue_of(template: Mapping[str, Any]) -> str | None:
@@ -138,11 +177,6 @@ def _object(written: object) -> dict[str, Any]:
     return written if isinstance(written, dict) else {}
 
 
-def _objects(written: object) -> list[dict[str, Any]]:
-    """The objects of what should be a list of objects; nothing else of a template has been looked at by anybody yet."""
-    return [item for item in written if isinstance(item, dict)] if isinstance(written, list) else []
-
-
 def _may_share_processes(spec: Mapping[str, Any]) -> bool:
     """Whether the pod's containers may share a PID namespace, so that the worker is not PID 1.
 
@@ -150,10 +184,11 @@ def _may_share_processes(spec: Mapping[str, Any]) -> bool:
     asked to stop while it starts up would never know, work on for its whole grace period, and be killed without having
     saved: seen in one of four quick toggles on a busy node. A program that handles no signals would outlive it too.
 
-    Only a worker that is alone: a sidecar would see into its processes, and with them its token and variables. And
-    only where Kubernetes allows it.
+    Only a worker that is alone: a sidecar would see into its processes, and with them its token and variables. (Ours,
+    which is added later, may: it knows no more and no less than the pod's own user.) And only where Kubernetes allows
+    it.
     """
-    sidecars = [item for item in _objects(spec.get("initContainers")) if item.get("restartPolicy")]
+    sidecars = [item for item in objects(spec.get("initContainers")) if item.get("restartPolicy")]
     alone = len(spec["containers"]) == 1 and not sidecars
     return alone and not spec.get("hostPID") and spec.get("os") != {"name": "windows"}
 
@@ -164,18 +199,22 @@ def worker_container(containers: list[dict[str, Any]]) -> dict[str, Any]:
     return next(named, containers[0])
 
 
-def _environment(
-    worker: Mapping[str, Any], spec: Mapping[str, Any], metadata: Mapping[str, Any], attempt: int
-) -> list[dict[str, Any]]:
-    """Variables of the worker protocol; a name that the template sets itself stays as the user wrote it."""
-    own = {str(env.get("name")) for env in _objects(worker.get("env"))}
-    values = {
+def _identity(metadata: Mapping[str, Any], attempt: int, checkpoint: CheckpointSpec) -> dict[str, str]:
+    """The variables that say which task a pod works on, and what its checkpoints are."""
+    schema = {} if checkpoint.schema_name is None else {names.ENV_CHECKPOINT_SCHEMA: checkpoint.schema_name}
+    return {
         names.ENV_NAMESPACE: metadata["namespace"],
         names.ENV_NAME: metadata["name"],
         names.ENV_UID: metadata["uid"],
         names.ENV_ATTEMPT: str(attempt),
-        names.ENV_GRACE_PERIOD_SECONDS: str(spec["terminationGracePeriodSeconds"]),
+        **schema,
     }
+
+
+def _environment(worker: Mapping[str, Any], spec: Mapping[str, Any], who: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Variables of the worker protocol; a name that the template sets itself stays as the user wrote it."""
+    own = {str(env.get("name")) for env in objects(worker.get("env"))}
+    values = {**who, names.ENV_GRACE_PERIOD_SECONDS: str(spec["terminationGracePeriodSeconds"])}
     plain: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in values.items()]
     pod_uid = {"name": names.ENV_POD_UID, "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
     return [env for env in (*plain, pod_uid) if env["name"] not in own]

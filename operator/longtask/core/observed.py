@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from longtask.api.longtask import DesiredState, LongTaskStatus
+    from longtask.core.exitcodes import ExitCodes
 
 
 @unique
@@ -70,6 +71,9 @@ class ObservedTask:
     """Names of environment variables that look like secrets and stand in the template as plain text."""
     queue: str | None
     """The Kueue queue that the task asks for, which is not supported yet."""
+    keeps_file: bool
+    """Its program keeps its position in a file, which a sidecar of ours saves. The program itself claims nothing."""
+    exit_codes: ExitCodes
     status: LongTaskStatus
 
     @property

@@ -97,7 +97,8 @@ def terminate(o: Observed) -> Plan:
     if o.live_pods:
         return Plan(outcome=Outcome.WAIT, wake_at=o.now + RECHECK)
     status = o.task.status
-    unheard = status.checkpoint is not None and not worker_finished(o) and status.state is not State.RUNNING
+    has_cleanup = status.checkpoint is not None and not o.task.keeps_file
+    unheard = has_cleanup and not worker_finished(o) and status.state is not State.RUNNING
     reason = Reason.NO_CLEANUP if unheard else Reason.TERMINATED
     message = "no worker was at work, so its cleanup() did not run" if unheard else ""
     record = with_state(o, State.TERMINATED, reason=reason, message=message, job_name=None)
@@ -147,10 +148,10 @@ def _how_it_stopped(o: Observed) -> tuple[str, str]:
         return Reason.SAVED, f"suspended {where}"
     if status.state is not State.RUNNING and not _killed_before_it_was_seen(o):
         return Reason.NOT_STARTED, f"no worker was at work; suspended {where}"
-    return Reason.KILLED, (
-        "the worker ended without saving: its grace period was too short, or it does not listen to SIGTERM;"
-        f" suspended {where}, work after that is done again"
-    )
+    words = "the worker ended without saving: its grace period was too short, or it does not listen to SIGTERM"
+    if o.task.keeps_file:
+        words = "the checkpoint file could not be saved after the program had ended: see progress.message"
+    return Reason.KILLED, f"{words}; suspended {where}, work after that is done again"
 
 
 def _killed_before_it_was_seen(o: Observed) -> bool:

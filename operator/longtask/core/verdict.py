@@ -1,12 +1,14 @@
 """What the end of a Job means for the task: success by the checkpoint, never by the Job's counters.
 
+A program whose file is saved for it has no other word than its exit code, as one that claims nothing.
+
 A pod that exits 0 on SIGTERM during a drain makes its Job `Complete` with work left over (seen; kubernetes#141483).
 """
 
 from __future__ import annotations
 
 from longtask.api.longtask import DesiredState, State
-from longtask.api.names import EXIT_NEVER_RETRY, Reason
+from longtask.api.names import Reason
 from longtask.core.actions import Outcome, Plan, Question, WriteStatus
 from longtask.core.attempts import how_it_ended, idle_too_often, interrupted, quoted, replace_attempt
 from longtask.core.observed import Observed, ObservedJob, PodPhase
@@ -26,13 +28,14 @@ def judge_complete(o: Observed) -> Plan:
         return Plan(outcome=Outcome.ASK, question=Question.LIVE_PODS)
     succeeded = tuple(pod for pod in o.of_attempt(o.live_pods) if pod.phase is PodPhase.SUCCEEDED)
     by_itself = any(not pod.asked_to_stop for pod in succeeded)
-    if attempt_claimed(o):
+    if attempt_claimed(o) and not o.task.keeps_file:
         if by_itself and not interrupted(o):
             words = "the worker exited with code 0 but its work is not done (no checkpoint with cause Done)"
             return _failure(o, job, Reason.FALSE_SUCCESS, words)
         words = "the worker ended when it was asked to stop"
     elif by_itself:
-        return complete(o, Reason.EXITED_ZERO, "the container exited with code 0; it keeps no checkpoint")
+        keeps = "; its file is saved" if o.task.keeps_file else "; it keeps no checkpoint"
+        return complete(o, Reason.EXITED_ZERO, f"the container exited with code 0{keeps}")
     else:
         words = "the container exited with code 0 only after it was asked to stop, which does not count as success"
     if not succeeded and not interrupted(o):  # a pod that was being deleted is gone as soon as it has ended
@@ -55,9 +58,12 @@ def judge_failed(o: Observed) -> Plan:
     if o.live_pods is None:
         return Plan(outcome=Outcome.ASK, question=Question.LIVE_PODS)
     last = o.last_failed(o.live_pods)
-    never = last is not None and last.exit_code == EXIT_NEVER_RETRY and not last.asked_to_stop
+    code = None if last is None or last.asked_to_stop else last.exit_code
+    if code in o.task.exit_codes.complete:
+        return _exited_complete(o, job, code)
+    never = code in o.task.exit_codes.never_retry
     if job.outcome_reason == Reason.POD_FAILURE_POLICY and not never:
-        return _stopped_with_never_retry(o)
+        return _stopped_by_its_exit_code(o)
     words = f"pod {last.name} {how_it_ended(last)}{quoted(last.last_words)}" if last else job.outcome_message
     return _failed(
         o,
@@ -67,13 +73,22 @@ def judge_failed(o: Observed) -> Plan:
     )
 
 
-def _stopped_with_never_retry(o: Observed) -> Plan:
+def _exited_complete(o: Observed, job: ObservedJob, code: int | None) -> Plan:
+    """The program says that its work is done, in the way that its user has told us of; a worker has another way."""
+    if attempt_claimed(o) and not o.task.keeps_file:
+        words = f"the worker exited with code {code} but its work is not done (no checkpoint with cause Done)"
+        return _failure(o, job, Reason.FALSE_SUCCESS, words)
+    return complete(o, Reason.EXITED_COMPLETE, f"the container exited with code {code}, one of completeExitCodes")
+
+
+def _stopped_by_its_exit_code(o: Observed) -> Plan:
     """The Job failed for good by the exit code of a pod that was told to stop: that is an interruption.
 
     A pod that has ended by itself would still be there. One that a suspension deletes is seen by the Job's rules until
     it is gone, so a resume that comes at once may fail the Job with it (seen on 1.36).
     """
-    words = f"a worker that was asked to stop ended with exit code {EXIT_NEVER_RETRY}, which its Job took for a failure"
+    codes = " or ".join(map(str, sorted(o.task.exit_codes.never_retry | o.task.exit_codes.complete)))
+    words = f"a worker that was asked to stop ended with exit code {codes}, which its Job took for its own end"
     failures = o.task.status.failures or 0
     if idle_too_often(o):
         return _failed(o, Reason.NO_PROGRESS, _without_end(o, words), failures)

@@ -116,6 +116,15 @@ class Cluster:
             found += [record for item in page["items"] if (record := pod_record(item)) is not None]
         return found
 
+    async def read_pod(self, namespace: str, name: str) -> Json | None:
+        """A pod as it is now, by a list, because that is what we may do. None if there is none of that name."""
+        path = f"/api/v1/namespaces/{namespace}/pods"
+        async for page in self.api.pages(path, {"fieldSelector": f"metadata.name={name}"}):
+            for item in page["items"]:
+                found: Json = item
+                return found
+        return None
+
     async def job_troubles(self, job: ObservedJob) -> tuple[Trouble, ...]:
         """What the warning events of a Job complain about, the latest last."""
         path = f"/api/v1/namespaces/{job.namespace}/events"

@@ -20,16 +20,26 @@ from longtask.shell.patch import status_patch
 if TYPE_CHECKING:
     from longtask.core.actions import Action
     from longtask.core.observed import ObservedTask
+    from longtask.core.sidecar import SidecarImage
     from longtask.shell.cluster import Cluster
 
 Json = dict[str, Any]
+
+_NO_SIDECAR = Trouble(
+    reason=Reason.NO_SIDECAR_IMAGE,
+    message="spec.checkpoint.file needs a sidecar, and this operator does not know its own image: whoever runs it must"
+    " set LONGTASK_SIDECAR_IMAGE (in a cluster its pod tells it)",
+    only_a_person_can_help=True,
+)
 
 
 class Executor:
     """Carries out actions in one cluster."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, sidecar: SidecarImage | None = None) -> None:
+        """`sidecar`: what saves for programs that can't do so themselves; None: nobody knows where to get it."""
         self._cluster = cluster
+        self.sidecar = sidecar
         self._access_seen_for: dict[str, str] = {}
         """By namespace: UID of a task for which workers' access was there. While it lives, so does the namespace."""
 
@@ -112,9 +122,15 @@ class Executor:
             raise Outdated(f"the status was not as expected: {refusal}") from refusal  # a `test` of the patch
 
     async def _create_job(self, task: ObservedTask, action: CreateJob) -> Trouble | None:
+        if task.keeps_file and self.sidecar is None:
+            return _NO_SIDECAR
         body = await self._still_wanted(task)
         manifest = job_manifest(
-            body, attempt=action.attempt, failures_before=action.failures_before, backoff_limit=action.backoff_limit
+            body,
+            attempt=action.attempt,
+            failures_before=action.failures_before,
+            backoff_limit=action.backoff_limit,
+            sidecar=self.sidecar,
         )
         try:
             await self._ensure_access(task, look=action.attempt > 1)

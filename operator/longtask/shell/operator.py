@@ -25,6 +25,7 @@ from longtask.shell.errors import ApiError, Misconfigured
 from longtask.shell.execute import Executor
 from longtask.shell.health import serve_health
 from longtask.shell.mirror import Mirror
+from longtask.shell.own_image import find_sidecar_image
 from longtask.shell.prover import Prover
 from longtask.shell.slim import job_record, pod_record
 from longtask.shell.stream import IDENTITY, kopf_settings, task_registry
@@ -110,6 +111,7 @@ class Operator:
         """Run until cancelled; raises what made one of the parts give up."""
         try:
             await self._wait_for_guards()
+            self._executor.sidecar = await find_sidecar_image(self._cluster, self._settings)
             # kopf cancels every task that was created after its own start, so ours are created before: its is the last
             await _first_of(*self._parts(), self._stream())
         finally:

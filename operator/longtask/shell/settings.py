@@ -33,6 +33,16 @@ class Settings(BaseModel):
     """How often the tasks in memory are compared with those on the server."""
     backoff_seconds: float = Field(default=15, gt=0)
     """The longest pause between two tries of what failed."""
+    sidecar_image: str = ""
+    """Image of the sidecar that saves for programs that can't do so themselves. Empty: the operator's own."""
+    sidecar_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    sidecar_cpu: str = "10m"
+    """What each sidecar requests."""
+    sidecar_memory: str = "32Mi"
+    sidecar_memory_limit: str = "64Mi"
+    pod_name: str = ""
+    """The operator's own pod, which tells its image; empty outside of a cluster."""
+    pod_namespace: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

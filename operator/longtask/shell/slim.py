@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from longtask.api import names
 from longtask.api.longtask import LongTask
 from longtask.api.names import Reason
+from longtask.core.exitcodes import ExitCodes
 from longtask.core.job import queue_of, secrets_inline, template_hash, worker_container
 from longtask.core.observed import JobOutcome, ObservedJob, ObservedPod, ObservedTask, PodPhase, Trouble
 from longtask.shell import values
@@ -68,9 +69,11 @@ def task_record(body: Mapping[str, Any]) -> ObservedTask:
         deleting=metadata.deletion_timestamp is not None,
         desired=spec.desired_state,
         backoff_limit=spec.backoff_limit,
-        template_hash=template_hash(spec.template),
+        template_hash=template_hash(body["spec"]),
         secrets_inline=secrets_inline(spec.template),
         queue=metadata.labels.get(names.LABEL_KUEUE_QUEUE) or queue_of(spec.template),
+        keeps_file=spec.checkpoint is not None and spec.checkpoint.file is not None,
+        exit_codes=ExitCodes.of(spec.checkpoint),
         status=_without_data(task.status),
     )
 
@@ -156,7 +159,7 @@ def _seen_of_pod(body: Json) -> Json:
     container = worker_container(spec["containers"])["name"]
     states = {s["name"]: s.get("state") or {} for s in status.get("containerStatuses") or ()}
     state = states.get(container, {})
-    ended = state.get("terminated") or {}
+    ended = state.get("terminated") or _failed_to_restore(status)
     owner = _controller(metadata)
     deletion_time, deletion_grace = _deletion(metadata)
     return {
@@ -172,6 +175,13 @@ def _seen_of_pod(body: Json) -> Json:
         "last_words": _last_words(status, container),
         "trouble": _trouble(body),
     }
+
+
+def _failed_to_restore(status: Json) -> Json:
+    """The end of our init container, if it failed: the program never starts then, so that this is the worker's end."""
+    states = {s["name"]: s.get("state") or {} for s in status.get("initContainerStatuses") or ()}
+    ended: Json = states.get(names.RESTORE_CONTAINER, {}).get("terminated") or {}
+    return ended if ended.get("exitCode") else {}
 
 
 def event_trouble(event: Json) -> Trouble | None:

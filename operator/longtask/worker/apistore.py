@@ -17,9 +17,11 @@ from longtask.worker.errors import (
     TaskFinalError,
     TaskGoneError,
 )
-from longtask.worker.store import Cause, Claim, Wanted, is_checkpoint, timestamp
+from longtask.worker.store import Cause, Claim, Wanted, anything, is_checkpoint, timestamp
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from longtask.worker.api import Answer, Door
     from longtask.worker.settings import ClusterSettings
     from longtask.worker.store import Snapshot
@@ -41,12 +43,13 @@ class ApiStore:
         self._asked: dict[str, Any] | None = None  # the claim that was sent last
         self._epoch = 0
 
-    def claim(self) -> Claim:
+    def claim(self, accept: Callable[[str], None] = anything) -> Claim:
         """See CheckpointStore. Also raises AwayError, with little patience, while no claim is allowed."""
         task = self._look(REQUEST_SECONDS)
         found = _checkpoint(task)
         if found is None or found != self._asked:
             self._refuse_or_pass(task, found)
+            accept("" if found is None else found["data"])
             self._asked = self._claim_on(found)
             answer = self._patch(self._asked, None, REQUEST_SECONDS)
             if not answer.ok:  # another was faster, or this pod isn't known yet: look again
@@ -56,6 +59,22 @@ class ApiStore:
                 raise AwayError("the claim was answered with another checkpoint", patience=PERMISSION_PATIENCE)
         self._epoch = found["epoch"]
         return Claim(found["epoch"], found["sequence"], found["data"])
+
+    def adopt(self) -> Claim:
+        """Go on with the claim that another process of this pod has made.
+
+        Raises AwayError or TaskGoneError; FencedError if the task is not this pod's.
+        """
+        found = _checkpoint(self._look(REQUEST_SECONDS))
+        if found is None or (found["holder"], found["attempt"]) != (self._who.pod_uid, self._who.attempt):
+            holder = "nobody" if found is None else f"pod {found['holder']}"
+            raise FencedError(f"{holder} holds the task, and this is pod {self._who.pod_uid}")
+        self._epoch = found["epoch"]
+        return Claim(found["epoch"], found["sequence"], found["data"])
+
+    def wanted(self) -> Wanted:
+        """Ask what is wanted of the task. Raises AwayError or TaskGoneError."""
+        return _wanted(self._look(REQUEST_SECONDS))
 
     def save(self, snapshot: Snapshot, sequence: int, seconds: float) -> Wanted:
         """See CheckpointStore."""

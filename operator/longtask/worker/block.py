@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Batch = TypeVar("Batch")
 
 
-def attempt(
+def attempt(  # noqa: PLR0913 - all but the name are options
     name: str,
     *,
     total: int | None = None,
@@ -41,16 +41,19 @@ def attempt(
     save_every: float = SAVE_EVERY,
     checkpoint: str = "",
     restart: bool = False,
+    migrate: Callable[[Any, str], Any] | None = None,
 ) -> Attempt:
     """Return a run of long work, to be used with `with`.
 
     `name`: of the work, for its local file. `cleanup`: called with the reason when the block ends, however it ends.
+    `migrate`: as Task.migrate.
     The rest is as for the command. A stop request is noticed from the `with` on: what takes long to import is better
     imported inside.
     """
     return Attempt(
         total,
         cleanup,
+        migrate,
         lambda stop: connect(stop, name, save_every=save_every, checkpoint=checkpoint, restart=restart),
     )
 
@@ -66,11 +69,12 @@ class Attempt(Controlled):
         self,
         total: int | None,
         cleanup: Callable[[Reason], None] | None,
+        migrate: Callable[[Any, str], Any] | None,
         connect: Callable[[Stop], tuple[Session, Console, Control]],
     ) -> None:
         self.state: Any = None
         self._total = total
-        self._cleanup = cleanup
+        self._cleanup, self._migrate = cleanup, migrate
         self._connect = connect
         self._stop = Stop()
         self._session: Session | None = None  # until the `with` is entered
@@ -81,7 +85,7 @@ class Attempt(Controlled):
         self._stop.install()
         try:
             self._session, self._console, self._control = self._connect(self._stop)
-            self.state = self._session.claim()
+            self.state = self._session.claim(self._migrate)
             self._session.begin(self._total, lambda: self.state)
         except BaseException as error:  # noqa: BLE001 - the exit code is ours
             self._leave(error, cleanup=None)

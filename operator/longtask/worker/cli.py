@@ -20,6 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import sys  # noqa: PLC0415 - see above; the same holds for every import below
 
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["sidecar"]:
+        return _sidecar(words[1:], stop)
     end = words.index("--") if "--" in words else len(words)  # argparse loses its way when options stand before it
     return _run(_parse(words[:end]), words[end + 1 :], stop)
 
@@ -57,6 +59,15 @@ def _parse(arguments: Sequence[str]) -> Namespace:
         "--restart", action="store_true", help="outside a cluster: begin anew; the old file is kept as .old"
     )
     return parser.parse_args(arguments)
+
+
+def _sidecar(words: Sequence[str], stop: Stop) -> int:
+    """Not in the help: only the operator uses it."""
+    if words not in (["restore"], ["save"]):
+        _parse(["sidecar", *words])  # says what there is, and exits
+    from longtask.worker.sidecar.command import run  # noqa: PLC0415
+
+    return run(words[0], stop)
 
 
 def _seconds(text: str) -> float:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from longtask.worker.console import Console
 from longtask.worker.control import Control
 from longtask.worker.session import SAVE_EVERY, Session
-from longtask.worker.settings import from_environment, in_cluster, seconds_to_live
+from longtask.worker.settings import SCHEMA, from_environment, in_cluster, seconds_to_live
 
 if TYPE_CHECKING:
     from longtask.worker.signals import Stop
@@ -37,7 +37,7 @@ def connect(
         stop.words = b"longtask: asked to stop: after this batch\n"
         console = Console(termination_log=who.termination_log)
         store = ApiStore(Door(who.api_server, who.credentials), who)
-        return Session(store, stop, console, control, save_every=save_every), console, control
+        return Session(store, stop, console, control, save_every=save_every, schema=who.schema), console, control
 
     from longtask.worker.filestore import FileStore  # noqa: PLC0415 - needs a POSIX system; a cluster's worker need not
 
@@ -45,4 +45,5 @@ def connect(
     stop.words = b"\nlongtask: stopping after this batch; once more aborts\n"
     console = Console(bar=sys.stderr.isatty())
     file = FileStore(Path(checkpoint or f"{task}.checkpoint.json"), task, restart=restart)
-    return Session(file, stop, console, control, save_every=save_every), console, control
+    schema = os.environ.get(SCHEMA, "")
+    return Session(file, stop, console, control, save_every=save_every, schema=schema), console, control

@@ -1,8 +1,8 @@
 """What stands in `checkpoint.data`: the user's state in an envelope of ours. It must not know how it is sent.
 
 The envelope carries the count of what is done, so that progress goes on across resumes without the user doing
-anything: `{"longtask":1,"done":1200,"state":…}`. Data in another envelope is refused: starting from zero over
-somebody's saved work would be the worst answer of all.
+anything: `{"longtask":1,"done":1200,"state":…}`; and the name of the state's schema where the task has one. Data in
+another envelope is refused: starting from zero over somebody's saved work would be the worst answer of all.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from longtask.worker.errors import DataError
 DEEPEST = 100  # levels of the state: far fewer than any version of Python can read back
 _MOST = 2**53 - 1  # as in `progress.check_count`
 MAX_BYTES = 32_768  # of the whole string as UTF-8; the API server's own limit is this many characters
-_VERSION = 1
+VERSION = 1  # of the envelope
 
 
-def wrap(done: int, state: Any) -> str:  # noqa: ANN401 - whatever JSON can hold
+def wrap(done: int, state: Any, schema: str = "") -> str:  # noqa: ANN401 - whatever JSON can hold
     """Return the string to save. Raises DataError, naming size and limit or the part that is no JSON."""
-    envelope = {"longtask": _VERSION, "done": done, "state": state}
+    envelope = {"longtask": VERSION, "done": done, **named(schema), "state": state}
     try:
         _check(state, "state", DEEPEST)
         text = json.dumps(envelope, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -33,6 +33,32 @@ def wrap(done: int, state: Any) -> str:  # noqa: ANN401 - whatever JSON can hold
             "Save where to go on, not what was made; keep that in a volume, a database or an object store"
         )
     return text
+
+
+def named(schema: str) -> dict[str, str]:
+    """The part of an envelope that names the schema; nothing where there is no name."""
+    return {"schema": schema} if schema else {}
+
+
+def schema_of(data: str) -> str:
+    """Return the name of the schema under which data was saved; "" for data without one, or without an envelope."""
+    try:
+        envelope = json.loads(data)
+    except (ValueError, RecursionError):
+        return ""
+    found = envelope.get("schema") if isinstance(envelope, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def require_schema(data: str, schema: str) -> None:
+    """Raise DataError, saying what to do, for data that was saved under another schema. No data is of any schema."""
+    found = schema_of(data)
+    if data and found != schema:
+        was, is_now = (f"under the schema {name!r}" if name else "without a schema" for name in (found, schema))
+        raise DataError(
+            f"the checkpoint was saved {was}, and this task is to go on {is_now} (spec.checkpoint.schema). Give it "
+            "the code and the schema that have saved it, or code that can migrate it, or create another task"
+        )
 
 
 def unwrap(data: str) -> tuple[int, Any]:
@@ -49,10 +75,10 @@ def unwrap(data: str) -> tuple[int, Any]:
             "A task goes on with the library that has saved it; for another one, create another task"
         )
     done = envelope.get("done")
-    if envelope["longtask"] != _VERSION or "state" not in envelope or type(done) is not int or not 0 <= done <= _MOST:
+    if envelope["longtask"] != VERSION or "state" not in envelope or type(done) is not int or not 0 <= done <= _MOST:
         raise DataError(
             f"the saved data is in envelope {envelope['longtask']!r} of this library, "
-            f"and this version of it reads {_VERSION}: use the version that has saved it, or a newer one"
+            f"and this version of it reads {VERSION}: use the version that has saved it, or a newer one"
         )
     return done, envelope["state"]
 

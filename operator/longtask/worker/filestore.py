@@ -6,7 +6,6 @@ moment. A checksum tells a damaged file, which is an error: beginning at zero ov
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import hashlib
 import json
@@ -14,10 +13,12 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any
 
+from longtask.worker.durable import replace_file
 from longtask.worker.errors import AlreadyDone, DamagedError, FencedError, RefusedError, UsageError
-from longtask.worker.store import Cause, Claim, Wanted, is_checkpoint, timestamp
+from longtask.worker.store import Cause, Claim, Wanted, anything, is_checkpoint, timestamp
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from longtask.worker.store import Snapshot
@@ -37,7 +38,7 @@ class FileStore:
         self._lock = -1
         self._record: dict[str, Any] = {}
 
-    def claim(self) -> Claim:
+    def claim(self, accept: Callable[[str], None] = anything) -> Claim:
         """See CheckpointStore. Raises UsageError while another process has the file, and for another task's."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +52,7 @@ class FileStore:
         if found and found["cause"] == Cause.DONE:
             raise AlreadyDone(f"all work was done at {found['time']}; --restart begins anew")
         base = found or {"epoch": 0, "sequence": 0, "data": ""}
+        accept(base["data"])
         claim = {
             "epoch": base["epoch"] + 1,
             "holder": f"{socket.gethostname()}:{os.getpid()}",
@@ -115,20 +117,11 @@ class FileStore:
         return record
 
     def _write(self, record: dict[str, Any]) -> None:
-        """Replace the file. Its folder is synced too, or a power failure could bring the old name back."""
         if self._lock < 0:
             raise FencedError(f"the lock of {self._path} is given up")
-        temporary = self._path.with_name(f"{self._path.name}.new")
         try:
-            with temporary.open("wb") as file:
-                file.write(render(record))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path)
-            _sync_folder(self._path.parent)
+            replace_file(self._path, render(record))
         except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
             raise RefusedError(f"{self._path} can't be written: {error}") from error
         self._record = record
 
@@ -156,11 +149,3 @@ def parse(raw: bytes) -> dict[str, Any]:
 def _checksum(record: dict[str, Any]) -> str:
     text = json.dumps(record, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

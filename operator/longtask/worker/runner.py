@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from longtask.worker.console import write_error
 from longtask.worker.endings import Ending, ending_of
+from longtask.worker.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from longtask.worker.reasons import Reason
     from longtask.worker.session import Session
     from longtask.worker.signals import Stop
-    from longtask.worker.task import Task
 
 
 def run(task: Task, session: Session, stop: Stop, console: Console) -> int:
@@ -35,7 +35,7 @@ def run(task: Task, session: Session, stop: Stop, console: Console) -> int:
 
 
 def _work(task: Task, session: Session, stop: Stop, begun: list[Task]) -> Ending:
-    saved = session.claim()
+    saved = session.claim(task.migrate if type(task).migrate is not Task.migrate else None)
     if stop.requested:
         return session.finish()
     begun.append(task)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import operator
 import os
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from longtask.worker import envelope, exitcodes
@@ -20,7 +21,7 @@ from longtask.worker.saver import Saver
 from longtask.worker.store import Cause, Claim, Snapshot, timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from longtask.worker.console import Console
     from longtask.worker.control import Control
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from longtask.worker.store import CheckpointStore
 
 Batch = TypeVar("Batch")
+Migrate = Callable[[Any, str], Any]
 
 SAVE_EVERY = 10.0  # seconds
 FIRST_SAVE = 2.0  # seconds; soon, so that people see that it works
@@ -39,10 +41,17 @@ class Session:
     """Claims, hands out batches one by one, saves between them, and ends with a last save."""
 
     def __init__(
-        self, store: CheckpointStore, stop: Stop, console: Console, control: Control, *, save_every: float = SAVE_EVERY
+        self,
+        store: CheckpointStore,
+        stop: Stop,
+        console: Console,
+        control: Control,
+        *,
+        save_every: float = SAVE_EVERY,
+        schema: str = "",
     ) -> None:
         self._store, self._stop, self._console, self._control = store, stop, console, control
-        self._save_every = save_every
+        self._save_every, self._schema = save_every, schema
         self._claim = Claim(0, 0, "")
         self._saver: Saver | None = None
         self._state: Callable[[], Any] | None = None
@@ -51,10 +60,16 @@ class Session:
         self._due = 0.0
         self._exhausted = False
 
-    def claim(self) -> Any:  # noqa: ANN401 - whatever the user has saved
-        """Claim the task and return the user's saved state, None the first time. Errors are those of `claiming`."""
-        self._claim = claim(self._store, self._stop, self._console)
+    def claim(self, migrate: Migrate | None = None) -> Any:  # noqa: ANN401 - whatever the user has saved
+        """Claim the task and return the user's saved state, None the first time. Errors are those of `claiming`.
+
+        `migrate` turns a state that was saved under another schema into one of this. Without it such a task is refused
+        before anything is touched, with DataError, as is one that was not saved by this library.
+        """
+        self._claim = claim(self._store, self._stop, self._console, lambda data: self._accept(data, migrate))
         done, state = envelope.unwrap(self._claim.data)
+        if migrate is not None and self._claim.data and (old := envelope.schema_of(self._claim.data)) != self._schema:
+            state = migrate(state, old)
         self._control.epoch, self._control.done = self._claim.epoch, done
         self._saver = Saver(self._store, self._claim, self._stop, self._console, self._die)
         where = (
@@ -62,6 +77,11 @@ class Session:
         )
         self._console.say(f"claimed with epoch {self._claim.epoch}: {where}")
         return state
+
+    def _accept(self, data: str, migrate: Migrate | None) -> None:
+        envelope.unwrap(data)
+        if migrate is None:
+            envelope.require_schema(data, self._schema)
 
     def begin(self, total: int | None, state: Callable[[], Any]) -> None:
         """Begin the work. `state` is called between batches, when it is time to save."""
@@ -128,7 +148,7 @@ class Session:
         """Serialise now, in the main thread: the user's objects change while a snapshot is on its way."""
         if self._state is None:  # nothing has begun: what was saved stays as it is
             return Snapshot(cause, self._claim.data, None, timestamp())
-        data = envelope.wrap(check_count(self._control.done, "done"), self._state())
+        data = envelope.wrap(check_count(self._control.done, "done"), self._state(), self._schema)
         return Snapshot(cause, data, self._progress(cause), timestamp())
 
     def _progress(self, cause: Cause) -> dict[str, Any]:

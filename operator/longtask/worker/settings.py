@@ -12,6 +12,7 @@ from longtask.worker.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+SCHEMA = "LONGTASK_CHECKPOINT_SCHEMA"
 CREDENTIALS = "/var/run/secrets/longtask.dev"
 TERMINATION_LOG = "/dev/termination-log"
 DEFAULT_GRACE_SECONDS = 30.0  # what Kubernetes gives a pod that doesn't say
@@ -28,6 +29,7 @@ class ClusterSettings:
     attempt: int
     pod_uid: str
     grace_seconds: float  # from SIGTERM until SIGKILL
+    schema: str  # of what is saved; "": it has no name
     api_server: str  # scheme, host and port
     credentials: Path  # folder of `token` and `ca.crt`
     termination_log: Path
@@ -51,6 +53,7 @@ def from_environment(environment: Mapping[str, str]) -> ClusterSettings:
         uid=_need(environment, "LONGTASK_UID"),
         attempt=_attempt(environment),
         pod_uid=_need(environment, "LONGTASK_POD_UID"),
+        schema=environment.get(SCHEMA, ""),
         grace_seconds=_number(environment, "LONGTASK_GRACE_PERIOD_SECONDS", least=0, default=DEFAULT_GRACE_SECONDS),
         api_server=_api_server(environment),
         credentials=Path(environment.get("LONGTASK_CREDENTIALS") or CREDENTIALS),

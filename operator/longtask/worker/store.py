@@ -8,7 +8,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Cause(StrEnum):
@@ -51,16 +54,21 @@ class Snapshot:
     time: str
 
 
+def anything(data: str) -> None:
+    """Accept whatever is saved."""
+
+
 class CheckpointStore(Protocol):
     """Where checkpoints are kept. Every method is one try: who calls decides whether to try again."""
 
     name: str  # as messages call it: "the API server", or a file's name
 
-    def claim(self) -> Claim:
+    def claim(self, accept: Callable[[str], None] = anything) -> Claim:
         """Make the task this worker's own.
 
-        Raises AlreadyDone, TaskGoneError, AwayError (try again: after an unknown outcome the next call finds out),
-        RefusedError, or NeverRetry.
+        `accept` gets the data that was saved last, and raises what speaks against going on from there: then nothing was
+        touched. Raises AlreadyDone, TaskGoneError, AwayError (try again: after an unknown outcome the next call finds
+        out), RefusedError, or NeverRetry.
         """
 
     def save(self, snapshot: Snapshot, sequence: int, seconds: float) -> Wanted:

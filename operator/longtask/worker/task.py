@@ -64,5 +64,13 @@ class Task(Controlled):
         """Return where to go on: anything that JSON can hold, up to 32 KiB. Called between batches."""
         return None
 
+    def migrate(self, saved: Any, schema: str) -> Any:  # noqa: ANN401
+        """Return in today's form what was saved under another `spec.checkpoint.schema` ("": under none).
+
+        Called before `setup`, and only if it is defined: without it a task whose schema has changed is refused before
+        anything is touched. Raise NeverRetry for a schema that it does not know.
+        """
+        raise NotImplementedError(f"{type(self).__name__} can't migrate from {schema!r}")
+
     def cleanup(self, reason: Reason) -> None:
         """Close what `setup` has opened. Called once, however it ends, if `setup` was called; see Reason."""

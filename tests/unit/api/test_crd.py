@@ -155,7 +155,7 @@ def test_only_times_that_the_operator_can_read_back_get_in(text: str, taken: boo
 def test_the_rules_stand_at_the_root_where_nothing_can_be_left_out() -> None:
     """A rule at `status.checkpoint` does not run when one side is absent: null and adding again would pass it by."""
     places = {path for path, part in ALL.items() if "x-kubernetes-validations" in part}
-    assert places == {"", ".spec.template"}
+    assert places == {"", ".spec.template", ".spec.checkpoint"}
     assert SCHEMA["x-kubernetes-validations"] == [rule.to_schema() for rule in rules.ROOT_RULES]
 
 

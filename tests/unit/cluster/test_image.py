@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster import builders, image
+from tests.cluster import builders, foreign, image
+from tests.cluster.base import IMAGE
 from tests.cluster.common import write
 from tests.cluster.existing import ExistingCluster
 from tests.cluster.settings import Settings
@@ -34,12 +35,14 @@ class Nodes(ExistingCluster):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.loaded: list[Path] = []
+        self.names: set[str] = set()
 
-    def load_image(self, archive: Path) -> None:
+    def load_image(self, archive: Path, name: str = IMAGE) -> None:
         self.loaded.append(archive)
+        self.names.add(name)
 
-    def has_image(self) -> bool:
-        return bool(self.loaded)
+    def has_image(self, name: str = IMAGE) -> bool:
+        return bool(self.loaded) and name in self.names
 
 
 @pytest.fixture
@@ -168,6 +171,42 @@ def test_without_an_engine_buildah_builds_on_a_base_of_packages(
     assert f"--build-arg=BASE={base}" in calls[4].split()
     assert calls[5].endswith(f"push --quiet longtask:dev docker-archive:{tmp_path}/image.tar:longtask:dev")
     assert not (tmp_path / "cache/longtask/base").exists()
+
+
+def test_programs_for_tests_are_debians_packages_whoever_builds_the_image(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines(tmp_path, monkeypatch)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    answer = 'case $* in *images*) echo "[]";; mmdebstrap*) for word; do :; done; touch "$word";; esac'
+    a_program(tmp_path / "path/unshare", f'shift; echo "$*" >>{tmp_path}/calls; {answer}')
+
+    builders.build_packages(settings, ["gddrescue", "other"], "foreign:dev", tmp_path, tmp_path / "image.tar")
+
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert "--include=gddrescue,other" in calls[1].split()
+    assert calls[-1].endswith(f"docker-archive:{tmp_path}/image.tar:foreign:dev")
+
+    a_program(
+        tmp_path / "path/docker", f'echo "$*" >>{tmp_path}/docker; cat Containerfile >>{tmp_path}/docker 2>&1; true'
+    )
+    builders.build_packages(settings, ["gddrescue"], "foreign:dev", tmp_path, tmp_path / "image.tar")
+
+    said = (tmp_path / "docker").read_text()
+    assert "RUN apt-get update && apt-get install --yes --no-install-recommends gddrescue" in said
+    assert f"save --output={tmp_path}/image.tar docker.io/library/foreign:dev" in said
+
+
+def test_programs_for_tests_are_built_and_loaded_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(builders, "build_packages", lambda *parts: parts[-1].write_text("built"))
+    cluster = Nodes(settings)
+
+    foreign.load(cluster)
+    monkeypatch.delattr(builders, "build_packages")
+    foreign.load(cluster)
+
+    assert [archive.read_text() for archive in cluster.loaded] == ["built"]
+    assert {foreign.IMAGE} == cluster.names
 
 
 def test_pips_way_to_an_index_is_lent_to_the_build_as_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

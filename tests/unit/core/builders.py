@@ -20,6 +20,7 @@ from longtask.api.longtask import (
 )
 from longtask.api.names import ConditionStatus, ConditionType, job_name
 from longtask.core.actions import Outcome, Plan, WriteStatus
+from longtask.core.exitcodes import ExitCodes
 from longtask.core.observed import JobOutcome, Observed, ObservedJob, ObservedPod, ObservedTask, PodPhase
 from longtask.core.reconcile import reconcile
 
@@ -84,6 +85,8 @@ def a_task(
         template_hash=TEMPLATE,
         secrets_inline=(),
         queue=None,
+        keeps_file=False,
+        exit_codes=ExitCodes(),
         status=LongTaskStatus.model_validate(values),
     )
     return replace(task, **changes)

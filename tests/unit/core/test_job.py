@@ -61,7 +61,7 @@ def test_the_job_says_which_template_it_is_of_and_what_had_failed_before() -> No
     body = a_body()
     annotations = the_job(body)["metadata"]["annotations"]
     assert annotations == {
-        "longtask.dev/template-hash": template_hash(body["spec"]["template"]),
+        "longtask.dev/template-hash": template_hash(body["spec"]),
         "longtask.dev/failures-before": "3",
     }
 
@@ -178,10 +178,20 @@ def test_the_container_named_worker_or_else_the_first_does_the_work(names: list[
 # --- what is read from a template ---
 
 
+def hashed(template: dict[str, Any], **spec: Any) -> str:  # noqa: ANN401
+    return template_hash({"template": template, **spec})
+
+
 def test_the_hash_is_of_the_content_and_not_of_its_order() -> None:
-    assert template_hash({"a": 1, "b": {"c": 2, "d": "ä"}}) == template_hash({"b": {"d": "ä", "c": 2}, "a": 1})
-    assert template_hash({"a": 1}) != template_hash({"a": 2})
-    assert len(template_hash({})) == 16
+    assert hashed({"a": 1, "b": {"c": 2, "d": "ä"}}) == hashed({"b": {"d": "ä", "c": 2}, "a": 1})
+    assert hashed({"a": 1}) != hashed({"a": 2})
+    assert len(hashed({})) == 16
+
+
+def test_the_hash_is_of_what_pods_are_made_of_and_of_nothing_else() -> None:
+    assert hashed({"a": 1}, checkpoint={"file": "/a/b"}) != hashed({"a": 1}, checkpoint={"file": "/a/c"})
+    assert hashed({"a": 1}, checkpoint={"file": "/a/b"}) != hashed({"a": 1})
+    assert hashed({"a": 1}, desiredState="Suspend", backoffLimit=3) == hashed({"a": 1})
 
 
 @pytest.mark.parametrize(

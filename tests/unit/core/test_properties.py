@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from longtask.api.longtask import CheckpointCause, DesiredState, State
 from longtask.api.names import ConditionType, Reason
 from longtask.core.actions import CreateJob, DeleteJob, DeletePod, Outcome, Plan, Question, SetJobSuspended, WriteStatus
+from longtask.core.exitcodes import ExitCodes
 from longtask.core.observed import JobOutcome, Observed, ObservedJob, ObservedPod, ObservedTask, PodPhase, Trouble
 from longtask.core.reconcile import reconcile
 from tests.unit.core.builders import (
@@ -81,6 +82,8 @@ _tasks = st.builds(
     template_hash=st.sampled_from([TEMPLATE, "another"]),
     secrets_inline=st.sampled_from([(), ("PASSWORD",)]),
     queue=st.sampled_from([None, None, None, "night"]),
+    keeps_file=st.booleans(),
+    exit_codes=st.sampled_from([ExitCodes(), ExitCodes(complete=frozenset({3}), interrupted=frozenset({75, 143}))]),
 )
 _jobs = st.builds(
     a_job,
@@ -107,7 +110,7 @@ _pods = st.builds(
     disrupted=_flags,
     worker_started=_flags,
     ended=_any_time,
-    exit_code=st.sampled_from([None, 0, 1, 75, 78, 137]),
+    exit_code=st.sampled_from([None, 0, 1, 3, 75, 78, 137, 143]),
     trouble=st.none() | _troubles,
 )
 _some_pods = st.lists(_pods, max_size=2).map(tuple)

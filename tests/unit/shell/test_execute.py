@@ -10,6 +10,7 @@ import pytest
 from longtask.api.longtask import DesiredState, State
 from longtask.api.names import Reason
 from longtask.core.actions import CreateJob, DeleteJob, DeletePod, SetJobSuspended, WriteStatus
+from longtask.core.sidecar import SidecarImage
 from longtask.shell.errors import ApiError, Conflict, Forbidden, Missing, Outdated, Refused, Unavailable
 from longtask.shell.execute import Executor
 from tests.unit.core.builders import JOB_UID, UID, a_task
@@ -203,6 +204,32 @@ async def test_without_access_for_its_worker_no_job_is_created(mocker: MockerFix
     assert trouble is not None
     assert "may not bind" in trouble.message
     cluster.create_job.assert_not_called()
+
+
+async def test_without_a_sidecar_a_program_that_needs_one_is_not_started_and_its_user_is_told(
+    mocker: MockerFixture,
+) -> None:
+    cluster = a_cluster(mocker, TASK)
+
+    trouble = await Executor(cluster).execute(a_task(keeps_file=True), CREATE)
+
+    assert trouble is not None
+    assert trouble.reason == Reason.NO_SIDECAR_IMAGE
+    assert trouble.only_a_person_can_help
+    assert "LONGTASK_SIDECAR_IMAGE" in trouble.message
+    cluster.create_job.assert_not_called()
+
+
+async def test_the_sidecar_comes_from_the_image_that_the_operator_was_told_of(mocker: MockerFixture) -> None:
+    image = SidecarImage(name="longtask:7", pull_policy="Never", cpu="1m", memory="1Mi", memory_limit="2Mi")
+    cluster = a_cluster(mocker, TASK)
+    cluster.read_task.return_value["spec"]["checkpoint"] = {"file": "/state/position"}
+
+    assert await Executor(cluster, image).execute(a_task(keeps_file=True), CREATE) is None
+
+    ((manifest,), _) = cluster.create_job.await_args
+    containers = manifest["spec"]["template"]["spec"]["initContainers"]
+    assert {container["image"] for container in containers} == {"longtask:7"}
 
 
 async def test_a_job_of_that_name_that_is_ours_was_created_by_a_write_without_an_answer(mocker: MockerFixture) -> None:

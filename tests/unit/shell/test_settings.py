@@ -23,6 +23,7 @@ def test_every_setting_is_a_variable() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("LONGTASK_SIDECAR_PULL_POLICY", "Sometimes"),
         ("LONGTASK_LOG_LEVEL", "chatty"),
         ("LONGTASK_LOG_FORMAT", "xml"),
         ("LONGTASK_HEALTH_PORT", "-1"),

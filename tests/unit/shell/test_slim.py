@@ -18,6 +18,7 @@ from tests.unit.shell.doubles import a_job_body, a_pod_body
 
 Json = dict[str, Any]
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+NOON_TEXT = "2026-03-01T12:00:00Z"
 
 
 def job(*conditions: tuple[str, str], **metadata: Any) -> Any:  # noqa: ANN401
@@ -104,6 +105,28 @@ def test_a_pod_at_work() -> None:
     assert (found.task_uid, found.owner_uid, found.attempt, found.node) == (UID, JOB_UID, 1, "node-1")
     assert (found.phase, found.active, found.worker_started) == (PodPhase.RUNNING, True, True)
     assert (found.exit_code, found.trouble) == (None, None)
+
+
+def test_a_pod_whose_file_could_not_be_restored_ended_as_that_did_for_its_program_never_starts() -> None:
+    found = pod(
+        phase="Failed",
+        initContainerStatuses=[
+            container("fetch", terminated={"exitCode": 0}),
+            container("longtask-restore", terminated={"exitCode": 78, "message": "not ours", "finishedAt": NOON_TEXT}),
+        ],
+        containerStatuses=[container("worker", waiting={"reason": "PodInitializing"})],
+    )
+
+    assert (found.exit_code, found.ended) == (78, NOON)
+    assert found.last_words == "container longtask-restore exited with code 78: not ours"
+
+
+def test_a_pod_whose_file_was_restored_has_not_ended() -> None:
+    restored = container("longtask-restore", terminated={"exitCode": 0, "finishedAt": NOON_TEXT})
+
+    found = pod(phase="Running", initContainerStatuses=[restored], containerStatuses=[container("worker", running={})])
+
+    assert (found.exit_code, found.ended) == (None, None)
 
 
 def test_a_pod_of_which_only_the_sidecar_runs_is_not_at_work() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from longtask.worker.api import Answer
 from longtask.worker.console import Console
 from longtask.worker.settings import ClusterSettings
-from longtask.worker.store import Cause, Claim, Snapshot, Wanted
+from longtask.worker.store import Cause, Claim, Snapshot, Wanted, anything
 from tests.unit.worker.standin import NAME, NAMESPACE, UID
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def who(pod: int = 1, **changes: Any) -> ClusterSettings:  # noqa: ANN401
         "attempt": 1,
         "pod_uid": f"pod-{pod}",
         "grace_seconds": 60.0,
+        "schema": "",
         "api_server": "http://127.0.0.1:1",
         "credentials": Path("/nowhere"),
         "termination_log": Path("/nowhere/log"),
@@ -115,10 +116,11 @@ class Script:
     closed: bool = False
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def claim(self) -> Claim:
+    def claim(self, accept: Callable[[str], None] = anything) -> Claim:
         """Answer with the next of `claims`."""
         answer = _next(self.claims, Claim(1, 0, ""))
         assert isinstance(answer, Claim)
+        accept(answer.data)
         return answer
 
     def save(self, snapshot: Snapshot, sequence: int, seconds: float) -> Wanted:

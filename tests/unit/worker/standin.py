@@ -56,7 +56,7 @@ class Fault:
     """What goes wrong with the next request of a method: `times` times, beginning after `skip` requests."""
 
     method: str
-    kind: str  # "status", "lose" (carried out, then no answer), "reset" (not carried out), "hang", "garbage"
+    kind: str  # "status", "lose" (carried out, then no answer), "reset" (not carried out), "hang", "stall", "garbage"
     times: int = 1
     skip: int = 0
     status: int = 500
@@ -262,7 +262,7 @@ class _Handler(BaseHTTPRequestHandler):
             stand_in.on_patch(request)
         with stand_in.changed:
             stand_in.requests.append(request)
-            if fault is None or fault.kind == "lose":
+            if fault is None or fault.kind in {"lose", "stall"}:
                 request.status, found = stand_in.answer(request)
             stand_in.changed.notify_all()
         if fault is None:
@@ -277,7 +277,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(fault.status, json.dumps(body).encode(), fault.headers)
             case "garbage":
                 self._send(200, b"<html>a proxy's greeting", {})
-            case "hang":
+            case "hang" | "stall":  # not carried out, or carried out
                 self.server.ended.wait(60)
                 self._hang_up()
             case _:

@@ -1,0 +1,1 @@
+"""What saves for programs that know nothing of LongTask: their position is a file. See docs/any-program.md."""

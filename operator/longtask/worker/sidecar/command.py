@@ -1,0 +1,65 @@
+"""The commands `longtask sidecar restore` and `longtask sidecar save`, as the operator puts them beside a program."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from longtask.worker import exitcodes
+from longtask.worker.api import Door
+from longtask.worker.apistore import ApiStore
+from longtask.worker.console import Console, leave_message, write_error
+from longtask.worker.endings import ending_of
+from longtask.worker.errors import LongTaskError, UsageError
+from longtask.worker.settings import from_environment, in_cluster
+from longtask.worker.sidecar.keeper import Keeper
+from longtask.worker.sidecar.restore import restore
+from longtask.worker.sidecar.watched import WatchedFile
+
+if TYPE_CHECKING:
+    from longtask.worker.settings import ClusterSettings
+    from longtask.worker.signals import Stop
+
+
+def run(step: str, stop: Stop) -> int:
+    """Do one of the two steps, and return the exit code."""
+    console = Console()
+    try:
+        who, path = _settings()
+        console = Console(termination_log=who.termination_log)
+        if step == "restore":
+            console.say(restore(path, who.schema, _store(who), stop, console))
+        else:
+            # The program is not started before this is there: one that ends at once would stop us before we listen.
+            leave_message(who.termination_log, f"saving {path}")
+            _save(Keeper(WatchedFile(path), lambda: _store(who), stop, console, schema=who.schema), stop, console)
+    except BaseException as error:  # noqa: BLE001 - the exit code is ours
+        ending = ending_of(error, stopped=stop.requested)
+        write_error(ending.details)
+        console.last_words(ending.line, ending.details)
+        return ending.code
+    return exitcodes.DONE
+
+
+def _save(keeper: Keeper, stop: Stop, console: Console) -> None:
+    """Where nothing can be saved any more, wait for the end: ending before the program would only get us restarted."""
+    try:
+        keeper.run()
+    except LongTaskError as error:
+        console.say(f"nothing more can be saved: {error}")
+        while not stop.wait(3600):
+            pass
+
+
+def _store(who: ClusterSettings) -> ApiStore:
+    return ApiStore(Door(who.api_server, who.credentials), who)
+
+
+def _settings() -> tuple[ClusterSettings, Path]:
+    if not in_cluster(os.environ):
+        raise UsageError("this command is for pods that the operator has prepared: see spec.checkpoint.file")
+    file = os.environ.get("LONGTASK_CHECKPOINT_FILE", "")
+    if not file.startswith("/"):
+        raise UsageError(f"LONGTASK_CHECKPOINT_FILE is {file!r}, which is no absolute path")
+    return from_environment(os.environ), Path(file)
