@@ -29,6 +29,19 @@ def kstatus(body: Body) -> str:
     return "Current" if condition(body, "Ready").get("status") == "True" else "InProgress"
 
 
+def test_a_batch_that_outlasts_the_grace_period_is_warned_of_until_that_is_raised(lab: Lab) -> None:
+    task = lab.start(items(count=10, pace=6, grace=3, save_every=0))
+
+    body = task.wait("a warning", lambda body: condition(body, "BatchesTooLong").get("status") == "True")
+    assert "a stop leaves 3 s" in condition(body, "BatchesTooLong")["message"]
+    assert condition(body, "Ready")["status"] == "True"
+
+    task.patch({"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 60}}}})
+    task.wait("no warning", lambda body: condition(body, "BatchesTooLong")["status"] == "False")
+    lab.touch("hurry")
+    assert task.wait_for_state("Complete")["status"]["attempt"] == 1
+
+
 def test_kstatus_calls_a_task_current_only_when_it_is_as_desired(lab: Lab) -> None:
     with Observer(lab.api, lab.namespace) as observer:
         task = lab.start(items(count=20, HOLD=3, grace=120))

@@ -109,6 +109,13 @@ class Progress(Model):
         default=None,
         description="Items per second, as a decimal number in a string, such as 12.3.",
     )
+    longest_batch_seconds: int | None = Field(
+        default=None,
+        ge=0,
+        le=INT32_MAX,
+        description="How long the longest batch took, in seconds: a stop waits for the batch in hand, so the pod's "
+        "termination grace period must be longer. Absent when unknown.",
+    )
     estimated_completion_time: Timestamp | None = Field(
         default=None, description="When the work will be done at the present rate."
     )
@@ -120,7 +127,8 @@ class Condition(Model):
     type: Annotated[str, StringConstraints(max_length=316)] = Field(
         description="Ready: the task is as desired. Stalled: only a person can help. Suspended: no pod of "
         "the task is active any more. Complete: all work is done. Failed: retries are used up. "
-        "Terminated: ended for good. SecretsInline: a warning that the template seems to hold a secret."
+        "Terminated: ended for good. SecretsInline: a warning that the template seems to hold a secret. "
+        "BatchesTooLong: a warning that a batch took longer than a stop leaves time for."
     )
     status: ConditionStatus = Field(description="True, False or Unknown.")
     reason: Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=_REASON)] = Field(

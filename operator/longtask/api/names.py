@@ -105,6 +105,7 @@ class ConditionType(StrEnum):
     FAILED = "Failed"  # as batch/v1 Job has it; not a dead end here
     TERMINATED = "Terminated"  # final, at the user's wish
     SECRETS_INLINE = "SecretsInline"  # warning: the template seems to hold a secret that every pod here can read
+    BATCHES_TOO_LONG = "BatchesTooLong"  # warning: a stop would cut a batch as long as the longest so far
 
 
 class ConditionStatus(StrEnum):
@@ -167,6 +168,7 @@ class Reason(StrEnum):
 
     # why something is well
     AS_DESIRED = "AsDesired"  # the counterpart of every reason above, for Stalled=False and its like
+    GRACE_PERIOD_TOO_SHORT = "GracePeriodTooShort"  # of BatchesTooLong
     SECRET_FOUND = "SecretFound"  # noqa: S105 - of SecretsInline: a name of a variable that looks like a secret's
 
 

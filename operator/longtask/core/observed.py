@@ -74,7 +74,20 @@ class ObservedTask:
     keeps_file: bool
     """Its program keeps its position in a file, which a sidecar of ours saves. The program itself claims nothing."""
     exit_codes: ExitCodes
+    grace_seconds: int
+    """What the template leaves between SIGTERM and SIGKILL."""
     status: LongTaskStatus
+
+    @property
+    def longest_batch(self) -> int:
+        """Seconds of the longest batch that the worker has told of; 0 where it has told of none."""
+        progress = self.status.progress
+        return 0 if progress is None else progress.longest_batch_seconds or 0
+
+    @property
+    def batches_too_long(self) -> bool:
+        """Whether a stop would cut a batch such as the longest so far."""
+        return self.longest_batch > self.grace_seconds
 
     @property
     def job_name(self) -> str:

@@ -37,6 +37,7 @@ def with_state(
         *_ready_claims(o, state, reason=reason, message=message, stalled=stalled),
         *_state_claims(o, state, reason=reason, message=message),
         _secrets_claim(o),
+        _batches_claim(o),
     ]
     update: dict[str, object] = {
         "state": state,
@@ -162,6 +163,22 @@ def _secrets_claim(o: Observed) -> Claim:
         type=ConditionType.SECRETS_INLINE,
         status=bool(names),
         reason=Reason.SECRET_FOUND if names else Reason.AS_DESIRED,
+        message=message,
+    )
+
+
+def _batches_claim(o: Observed) -> Claim:
+    task = o.task
+    message = (
+        f"a batch took {task.longest_batch} s, and a stop leaves {task.grace_seconds} s: set the template's"
+        f" terminationGracePeriodSeconds to {2 * task.longest_batch} or more, or make the batches shorter"
+        if task.batches_too_long
+        else ""
+    )
+    return Claim(
+        type=ConditionType.BATCHES_TOO_LONG,
+        status=task.batches_too_long,
+        reason=Reason.GRACE_PERIOD_TOO_SHORT if task.batches_too_long else Reason.AS_DESIRED,
         message=message,
     )
 

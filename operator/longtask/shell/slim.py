@@ -15,7 +15,7 @@ from longtask.api import names
 from longtask.api.longtask import LongTask
 from longtask.api.names import Reason
 from longtask.core.exitcodes import ExitCodes
-from longtask.core.job import queue_of, secrets_inline, template_hash, worker_container
+from longtask.core.job import grace_seconds, queue_of, secrets_inline, template_hash, worker_container
 from longtask.core.observed import JobOutcome, ObservedJob, ObservedPod, ObservedTask, PodPhase, Trouble
 from longtask.shell import values
 
@@ -74,6 +74,7 @@ def task_record(body: Mapping[str, Any]) -> ObservedTask:
         queue=metadata.labels.get(names.LABEL_KUEUE_QUEUE) or queue_of(spec.template),
         keeps_file=spec.checkpoint is not None and spec.checkpoint.file is not None,
         exit_codes=ExitCodes.of(spec.checkpoint),
+        grace_seconds=grace_seconds(spec.template),
         status=_without_data(task.status),
     )
 

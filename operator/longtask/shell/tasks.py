@@ -79,7 +79,9 @@ class TaskStore:
 
 
 def _only_the_worker_wrote(old: ObservedTask, new: ObservedTask) -> bool:
-    """Whether nothing changed but progress and a regular save, which decide nothing."""
+    """Whether nothing changed but progress and a regular save, which decide nothing but a warning."""
+    if old.batches_too_long != new.batches_too_long:
+        return False
     checkpoint = new.status.checkpoint
     if checkpoint is not None and checkpoint.cause not in _QUIET_CAUSES and checkpoint != old.status.checkpoint:
         return False

@@ -1,8 +1,9 @@
 """What stands in `checkpoint.data`: the user's state in an envelope of ours. It must not know how it is sent.
 
 The envelope carries the count of what is done, so that progress goes on across resumes without the user doing
-anything: `{"longtask":1,"done":1200,"state":…}`; and the name of the state's schema where the task has one. Data in
-another envelope is refused: starting from zero over somebody's saved work would be the worst answer of all.
+anything: `{"longtask":1,"done":1200,"state":…}`; the longest batch so far, for the same reason; and the name of the
+state's schema where the task has one. Data in another envelope is refused: starting from zero over somebody's saved
+work would be the worst answer of all.
 """
 
 from __future__ import annotations
@@ -18,9 +19,13 @@ MAX_BYTES = 32_768  # of the whole string as UTF-8; the API server's own limit i
 VERSION = 1  # of the envelope
 
 
-def wrap(done: int, state: Any, schema: str = "") -> str:  # noqa: ANN401 - whatever JSON can hold
-    """Return the string to save. Raises DataError, naming size and limit or the part that is no JSON."""
-    envelope = {"longtask": VERSION, "done": done, **named(schema), "state": state}
+def wrap(done: int, state: Any, schema: str = "", longest: int = 0) -> str:  # noqa: ANN401 - whatever JSON can hold
+    """Return the string to save. Raises DataError, naming size and limit or the part that is no JSON.
+
+    `longest`: seconds of the longest batch; 0 leaves it out.
+    """
+    slowest = {"longest": longest} if longest else {}
+    envelope = {"longtask": VERSION, "done": done, **slowest, **named(schema), "state": state}
     try:
         _check(state, "state", DEEPEST)
         text = json.dumps(envelope, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -40,13 +45,15 @@ def named(schema: str) -> dict[str, str]:
     return {"schema": schema} if schema else {}
 
 
+def longest_of(data: str) -> int:
+    """Return the longest batch of what was saved, in seconds; 0 where nothing is known of it."""
+    found = _envelope(data).get("longest")
+    return found if type(found) is int and 0 <= found <= _MOST else 0
+
+
 def schema_of(data: str) -> str:
     """Return the name of the schema under which data was saved; "" for data without one, or without an envelope."""
-    try:
-        envelope = json.loads(data)
-    except (ValueError, RecursionError):
-        return ""
-    found = envelope.get("schema") if isinstance(envelope, dict) else None
+    found = _envelope(data).get("schema")
     return found if isinstance(found, str) else ""
 
 
@@ -65,11 +72,8 @@ def unwrap(data: str) -> tuple[int, Any]:
     """Return (done, state) of a saved string: (0, None) when nothing was saved yet. Raises DataError."""
     if not data:
         return 0, None
-    try:
-        envelope = json.loads(data)
-    except (ValueError, RecursionError):
-        envelope = None
-    if not isinstance(envelope, dict) or "longtask" not in envelope:
+    envelope = _envelope(data)
+    if "longtask" not in envelope:
         raise DataError(
             f"the saved data ({len(data)} characters, {data[:40]!r}…) was not written by this library. "
             "A task goes on with the library that has saved it; for another one, create another task"
@@ -81,6 +85,15 @@ def unwrap(data: str) -> tuple[int, Any]:
             f"and this version of it reads {VERSION}: use the version that has saved it, or a newer one"
         )
     return done, envelope["state"]
+
+
+def _envelope(data: str) -> dict[str, Any]:
+    """The envelope of whatever it is; an empty one if it has none."""
+    try:
+        envelope = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return envelope if isinstance(envelope, dict) else {}
 
 
 def _check(value: Any, where: str, levels: int) -> None:  # noqa: ANN401

@@ -41,12 +41,12 @@ class Meter:
 
 
 def describe(
-    *, done: int, total: int | None, message: str, rate: float | None, now: float | None = None
+    *, done: int, total: int | None, message: str, rate: float | None, longest: int = 0, now: float | None = None
 ) -> dict[str, Any]:
     """Return `status.progress`. Without a rate there is neither speed nor estimate: the work is not going on.
 
-    `now`: seconds since the epoch. 100 percent means all of it, so that it is rounded down, and a total that turns out
-    too small is never exceeded.
+    `longest`: whole seconds of the longest batch; 0: nothing to tell. `now`: seconds since the epoch. 100 percent means
+    all of it, so that it is rounded down, and a total that turns out too small is never exceeded.
     """
     progress: dict[str, Any] = {"done": done}
     if total is not None:
@@ -54,6 +54,8 @@ def describe(
         progress["percent"] = 100 if done >= total else done * 100 // total
     if message:
         progress["message"] = message[:MAX_MESSAGE]
+    if longest:
+        progress["longestBatchSeconds"] = longest
     if rate is not None and math.isfinite(rate):
         progress["rate"] = _number(rate)
         left = max(0, total - done) / rate if total is not None and rate > 0 else math.inf

@@ -5,6 +5,7 @@ It knows when to save and when to stop; it must not know whose code it drives, n
 
 from __future__ import annotations
 
+import math
 import operator
 import os
 import time
@@ -33,6 +34,7 @@ Migrate = Callable[[Any, str], Any]
 
 SAVE_EVERY = 10.0  # seconds
 FIRST_SAVE = 2.0  # seconds; soon, so that people see that it works
+LONG_BATCH = 5  # seconds
 _JITTER = 0.15
 _DRAIN_SECONDS = 5.0
 
@@ -57,6 +59,7 @@ class Session:
         self._state: Callable[[], Any] | None = None
         self._total: int | None = None
         self._meter = Meter()
+        self._longest = 0  # whole seconds of the longest batch, over all runs; rounded up
         self._due = 0.0
         self._exhausted = False
 
@@ -71,6 +74,7 @@ class Session:
         if migrate is not None and self._claim.data and (old := envelope.schema_of(self._claim.data)) != self._schema:
             state = migrate(state, old)
         self._control.epoch, self._control.done = self._claim.epoch, done
+        self._longest = envelope.longest_of(self._claim.data)
         self._saver = Saver(self._store, self._claim, self._stop, self._console, self._die)
         where = (
             f"going on from checkpoint {self._claim.sequence}, {done} done" if self._claim.data else "from the start"
@@ -104,7 +108,9 @@ class Session:
                 # who has seen the stop request may have ended early because of it
                 self._exhausted = not self._control.stop_was_seen
                 return
+            begun = time.monotonic()
             yield batch
+            self._longest = max(self._longest, math.ceil(time.monotonic() - begun))
             self._after_batch(check_count(count(batch), "count()"))
         # a list knows its length; anything else would have to be asked for one more batch
         self._exhausted = not self._control.stop_was_seen and operator.length_hint(iterator, 1) == 0
@@ -148,13 +154,20 @@ class Session:
         """Serialise now, in the main thread: the user's objects change while a snapshot is on its way."""
         if self._state is None:  # nothing has begun: what was saved stays as it is
             return Snapshot(cause, self._claim.data, None, timestamp())
-        data = envelope.wrap(check_count(self._control.done, "done"), self._state(), self._schema)
+        done = check_count(self._control.done, "done")
+        data = envelope.wrap(done, self._state(), self._schema, self._long_batch())
         return Snapshot(cause, data, self._progress(cause), timestamp())
 
     def _progress(self, cause: Cause) -> dict[str, Any]:
         rate = self._meter.rate() if cause is Cause.INTERVAL else None  # a task that stands still has no speed
         control = self._control
-        return describe(done=control.done, total=self._total, message=control.message, rate=rate)
+        return describe(
+            done=control.done, total=self._total, message=control.message, rate=rate, longest=self._long_batch()
+        )
+
+    def _long_batch(self) -> int:
+        """The longest batch, if it is worth telling: no grace period is so short that others matter."""
+        return self._longest if self._longest >= LONG_BATCH else 0
 
     def _summary(self, snapshot: Snapshot) -> str:
         sequence = self._need_saver().acknowledged_sequence

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from longtask.core.job import job_manifest, secrets_inline, template_hash, worker_container
+from longtask.core.job import grace_seconds, job_manifest, secrets_inline, template_hash, worker_container
 
 UID = "1c6b0f5e-7d1a-4e0c-9a55-3f6f0f1f2a3b"
 
@@ -161,6 +161,22 @@ def test_what_the_container_has_already_comes_first_and_its_own_variables_win() 
     assert env_of(worker)["LONGTASK_GRACE_PERIOD_SECONDS"] == "9"
     assert [mount["name"] for mount in worker["volumeMounts"]] == ["data", "longtask-access"]
     assert [volume["name"] for volume in pod["volumes"]] == ["data", "longtask-access"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "seconds"),
+    [
+        ({}, 600),
+        ({"terminationGracePeriodSeconds": 7}, 7),
+        ({"terminationGracePeriodSeconds": 0}, 0),
+        ({"terminationGracePeriodSeconds": "7"}, 600),
+        ({"terminationGracePeriodSeconds": True}, 600),
+        ({"terminationGracePeriodSeconds": -1}, 600),
+        (None, 600),
+    ],
+)
+def test_the_grace_period_is_the_templates_or_else_ours(spec: Any, seconds: int) -> None:  # noqa: ANN401
+    assert grace_seconds({"spec": spec}) == seconds
 
 
 def test_a_list_that_is_none_is_left_for_the_api_server_to_refuse() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from longtask.api.longtask import DesiredState, HistoryEntry, State
+from longtask.api.longtask import DesiredState, HistoryEntry, LongTaskStatus, State
 from longtask.api.names import ConditionType, Reason
 from longtask.core.observed import Trouble
 from longtask.core.status import acknowledged, at_sequence, blocked, troubled, with_state
@@ -102,6 +102,35 @@ def test_a_secret_in_the_template_is_warned_of_by_the_name_of_its_variable() -> 
     mended = replace(a_task(), status=status)
     again = with_state(observed(mended), State.RUNNING, reason="Because")
     assert says(again, ConditionType.SECRETS_INLINE) == (False, Reason.AS_DESIRED)
+
+
+def with_a_batch_of(seconds: int | None, grace: int = 60) -> LongTaskStatus:
+    """What a task at work says whose longest batch took so long."""
+    progress = {"done": 3, "longest_batch_seconds": seconds}
+    return with_state(
+        observed(a_task(status={"progress": progress}, grace_seconds=grace)), State.RUNNING, reason="Because"
+    )
+
+
+def test_a_batch_longer_than_the_grace_period_is_warned_of_with_what_to_set() -> None:
+    status = with_a_batch_of(61)
+    assert says(status, ConditionType.BATCHES_TOO_LONG) == (True, Reason.GRACE_PERIOD_TOO_SHORT)
+    found = condition(status, ConditionType.BATCHES_TOO_LONG)
+    assert found is not None
+    assert "took 61 s, and a stop leaves 60 s" in found.message
+    assert "terminationGracePeriodSeconds to 122" in found.message
+    assert says(status, ConditionType.READY) == (True, "Because")
+
+
+@pytest.mark.parametrize("seconds", [None, 0, 60])
+def test_a_batch_that_fits_is_not_worth_a_word(seconds: int | None) -> None:
+    assert condition(with_a_batch_of(seconds), ConditionType.BATCHES_TOO_LONG) is None
+
+
+def test_a_grace_period_that_was_raised_takes_the_warning_back() -> None:
+    warned = with_a_batch_of(61)
+    again = with_state(observed(a_task(grace_seconds=122, status=warned.model_dump())), State.RUNNING, reason="Because")
+    assert says(again, ConditionType.BATCHES_TOO_LONG) == (False, Reason.AS_DESIRED)
 
 
 # --- history and times ---

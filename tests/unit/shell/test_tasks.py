@@ -53,6 +53,14 @@ def test_what_is_not_newer_changes_nothing(version: int) -> None:
     assert bench.store.version(UID) == "5"
 
 
+def test_a_batch_that_outlasts_the_grace_period_is_told_of_once() -> None:
+    bench = Bench()
+    for version, seconds in enumerate((5, 600, 601, 900, 5)):
+        bench.store.apply(body(version + 1, {"progress": {"done": version, "longestBatchSeconds": seconds}}))
+
+    assert bench.changed == [UID] * 3  # that it is there, that it is too long, that it is not any more
+
+
 @pytest.mark.parametrize(
     "status",
     [saved("Interval", 8), saved("Claim", 7), {"progress": {"done": 5}}],

@@ -43,7 +43,7 @@ def a_server(data: str) -> StandIn:
 
 def work(server: StandIn, folder: Path, schema: str, target: str = "count.py:Count") -> Program:
     """Run a worker to its end; `schema`: of its task."""
-    environment = pod_environment(server, folder, **{SCHEMA: schema})
+    environment = pod_environment(server, folder) | {SCHEMA: schema}
     with run_worker(folder, environment, target, code=MIGRATING) as worker:
         worker.wait()
     return worker

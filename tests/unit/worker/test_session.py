@@ -14,7 +14,7 @@ import pytest
 
 from longtask.worker import session as session_module
 from longtask.worker.control import Control
-from longtask.worker.envelope import wrap
+from longtask.worker.envelope import longest_of, wrap
 from longtask.worker.errors import DataError, NotFinishedError, RefusedError
 from longtask.worker.reasons import Reason
 from longtask.worker.saver import Saver
@@ -95,6 +95,45 @@ def test_a_stop_ends_behind_the_batch_and_learns_its_reason_from_the_save(wanted
         ending = bench.session.finish()
         assert (bench.done, ending.reason, ending.code) == ([1, 2], reason, 75)
         assert bench.causes == [Cause.STOP]
+
+
+def a_run_of_batches(mocker: MockerFixture, seconds: list[float], saved: str = "") -> tuple[dict[str, Any], str]:
+    """Do batches that take so long; returns the progress that was told last, and what was saved."""
+    clock = Clock()
+    mocker.patch.object(session_module, "time", SimpleNamespace(monotonic=clock))
+    with a_session(Script(claims=[Claim(2, 4, saved)])) as bench:
+        bench.begin()
+        for taken in bench.session.batches(seconds, lambda _: 1):
+            clock.now += taken
+            bench.state = taken
+        bench.session.finish()
+        snapshot, _ = bench.store.asked[-1]
+        assert snapshot.progress is not None
+        return snapshot.progress, snapshot.data
+
+
+def test_the_longest_batch_is_told_in_whole_seconds_rounded_up(mocker: MockerFixture) -> None:
+    progress, data = a_run_of_batches(mocker, [1.0, 11.2, 3.0])
+    assert progress["longestBatchSeconds"] == 12
+    assert longest_of(data) == 12
+
+
+def test_the_longest_batch_of_earlier_runs_counts(mocker: MockerFixture) -> None:
+    """Else the warning that rests on it would come and go with every resume."""
+    _, data = a_run_of_batches(mocker, [30.0])
+    progress, again = a_run_of_batches(mocker, [1.0], data)
+    assert progress["longestBatchSeconds"] == longest_of(again) == 30
+
+
+def test_of_batches_that_no_grace_period_would_cut_nothing_is_told(mocker: MockerFixture) -> None:
+    progress, data = a_run_of_batches(mocker, [0.5, 4.0])
+    assert "longestBatchSeconds" not in progress
+    assert "longest" not in json.loads(data)
+
+
+@pytest.mark.parametrize("found", [-1, True, "9", 2**53, None, 1.5])
+def test_a_longest_batch_that_makes_no_sense_is_none(found: object) -> None:
+    assert longest_of(json.dumps({"longtask": 1, "done": 0, "longest": found, "state": None})) == 0
 
 
 def test_no_batch_is_taken_only_to_see_whether_there_is_one() -> None:
