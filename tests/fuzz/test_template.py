@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given
+from hypothesis import strategies as st
 
 from longtask.api import names
 from longtask.api.names import Reason
 from longtask.core.actions import CreateJob
-from longtask.core.job import job_manifest, queue_of, secrets_inline, template_hash
+from longtask.core.job import grace_seconds, job_manifest, queue_of, secrets_inline, template_hash
+from longtask.core.sidecar import SidecarImage
 from longtask.shell.errors import Refused
 from longtask.shell.execute import Executor
 from tests.fuzz.bodies import a_task_body, a_template
@@ -32,23 +34,30 @@ def checked_by_the_crd(path: Path) -> bool:
     )
 
 
+SIDECAR = SidecarImage(name="longtask:7", pull_policy="Always", cpu="1m", memory="1Mi", memory_limit="2Mi")
 TEMPLATES = damaged(a_template(), spare=checked_by_the_crd)
 
 
-def manifest(template: Json) -> Json:
+def manifest(template: Json, file: str | None = None) -> Json:
+    """The Job; `file`: of a task whose program keeps its position in one."""
     body = a_task_body()
-    body["spec"]["template"] = template
-    return job_manifest(body, attempt=3, failures_before=2, backoff_limit=4)
+    body["spec"] |= {"template": template} | ({} if file is None else {"checkpoint": {"file": file}})
+    return job_manifest(body, attempt=3, failures_before=2, backoff_limit=4, sidecar=SIDECAR)
+
+
+def hashed(template: Json, file: str | None = None) -> str:
+    """What tells one template from another."""
+    return template_hash({"template": template} | ({} if file is None else {"checkpoint": {"file": file}}))
 
 
 @effort(120)
-@given(TEMPLATES)
-def test_every_template_that_the_crd_takes_becomes_a_job_of_ours(template: Json) -> None:
-    before = template_hash(template)
+@given(TEMPLATES, st.sampled_from([None, "/state/position", "/data/deeper/position"]))
+def test_every_template_that_the_crd_takes_becomes_a_job_of_ours(template: Json, file: str | None) -> None:
+    before = hashed(template, file)
 
-    job = manifest(template)
+    job = manifest(template, file)
 
-    assert template_hash(template) == before, "what was given is not changed"
+    assert hashed(template, file) == before, "what was given is not changed"
     metadata, pod = job["metadata"], job["spec"]["template"]
     assert metadata["annotations"][names.ANNOTATION_TEMPLATE_HASH] == before
     assert pod["metadata"]["labels"][names.LABEL_TASK_UID] == metadata["labels"][names.LABEL_TASK_UID] == UID
@@ -76,7 +85,8 @@ def test_what_the_user_wrote_is_sent_as_written(template: Json) -> None:
 @example({"metadata": [], "spec": {"containers": "many"}})
 @example({"name": "\ud800"})
 def test_what_is_only_looked_at_is_never_too_odd_to_be_looked_at(template: Json) -> None:
-    assert len(template_hash(template)) == 16
+    assert len(hashed(template)) == 16
+    assert grace_seconds(template) >= 0
     assert all(isinstance(name, str) for name in secrets_inline(template))
     assert queue_of(template) is None or queue_of(template)
 
@@ -89,8 +99,8 @@ def test_equal_templates_have_equal_hashes_and_others_have_others(template: Json
             return {key: turned(value[key]) for key in reversed(value)}
         return [turned(item) for item in value] if isinstance(value, list) else value
 
-    assert template_hash(turned(template)) == template_hash(template)
-    assert template_hash({**template, "one": "more"}) != template_hash(template)
+    assert hashed(turned(template)) == hashed(template)
+    assert hashed({**template, "one": "more"}) != hashed(template)
 
 
 async def test_what_the_api_server_refuses_becomes_a_trouble_in_its_own_words(mocker: MockerFixture) -> None:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from longtask.api.longtask import CheckpointCause, State
+from longtask.api.longtask import State
 from longtask.api.names import LABEL_KUEUE_QUEUE, MAX_ATTEMPT, ConditionType, Reason
 from longtask.core.actions import CreateJob, DeleteJob, Outcome, Plan, Question, SetJobSuspended, WriteStatus
 from longtask.core.conditions import is_true
+from longtask.core.interruption import done, has_got_on, idle_too_often, interrupted, was_at_work
 from longtask.core.observed import JobOutcome, Observed, ObservedJob, ObservedPod, PodPhase, Trouble
-from longtask.core.status import at_sequence, attempt_claimed, blocked, troubled, with_state, worker_finished
+from longtask.core.status import at_sequence, blocked, troubled, with_state, worker_finished
 from longtask.core.stop import await_end, complete, delete_jobs, prove_suspended
 
 POD_PATIENCE = timedelta(seconds=5)
@@ -26,9 +27,6 @@ TROUBLE_INTERVAL = timedelta(seconds=15)
 
 REFUSAL_INTERVAL = timedelta(seconds=15)
 """How soon a refused request is tried again without any change of the task."""
-
-IDLE_RESTARTS_LIMIT = 5
-"""Interruptions in a row without progress before the next attempt is left to the Job controller's slow backoff."""
 
 
 def start(o: Observed) -> Plan:
@@ -88,7 +86,7 @@ def follow(o: Observed) -> Plan:
         return replace_attempt(o, reason=Reason.TEMPLATE_CHANGED, message="the template was changed", fresh=True)
     if o.active_pods:
         return _follow_pending(o, o.active_pods[0])
-    if o.task.keeps_file and _was_at_work(o) and o.live_pods is None:
+    if o.task.keeps_file and was_at_work(o) and o.live_pods is None:
         return Plan(outcome=Outcome.ASK, question=Question.LIVE_PODS)
     if interrupted(o) and not idle_too_often(o):
         return replace_attempt(o, reason=Reason.INTERRUPTED, message="interrupted after saving; going on")
@@ -118,59 +116,11 @@ def replace_attempt(
         attempt=status.attempt + 1,
         job_name=None,
         failures=0 if fresh else failures,
-        idle_restarts=None if fresh or _has_got_on(o) else (status.idle_restarts or 0) + 1,
-        done_at_start=_done(o),
+        idle_restarts=None if fresh or has_got_on(o) else (status.idle_restarts or 0) + 1,
+        done_at_start=done(o),
     )
     delete = () if job is None or job.deleting else (DeleteJob(name=job.name, uid=job.uid),)
     return Plan(outcome=Outcome.REPLACE, actions=(WriteStatus(status=record, judged=True), *delete))
-
-
-def interrupted(o: Observed) -> bool:
-    """Whether the worker that was at work has saved because it was asked to stop, and has ended.
-
-    The save of an earlier suspend looks the same. So a worker must have been seen since (`Running`), and no other pod
-    may have ended by itself after that save.
-    """
-    checkpoint = o.task.status.checkpoint
-    if checkpoint is None or not _was_at_work(o):
-        return False
-    if o.task.keeps_file:
-        return _program_interrupted(o, checkpoint.holder)
-    last = o.last_failed(o.pods)
-    crashed_since = last is not None and last.uid != checkpoint.holder and (last.ended or o.now) > checkpoint.time
-    return checkpoint.cause is CheckpointCause.STOP and not crashed_since
-
-
-def _program_interrupted(o: Observed, holder: str) -> bool:
-    """The same of a program whose file is saved for it, which says nothing at its end: its pod does.
-
-    One that has ended by itself stays. So one that is not there any more was deleted, and its file saved before: this
-    takes a live list, in which there is no successor either.
-    """
-    pods = o.pods if o.live_pods is None else o.live_pods
-    pod = next((pod for pod in pods if pod.uid == holder), None)
-    if pod is None:
-        return o.live_pods is not None and not any(pod.active for pod in pods)
-    return not pod.active and (pod.disrupted or pod.exit_code in o.task.exit_codes.interrupted)
-
-
-def _was_at_work(o: Observed) -> bool:
-    """Whether a worker of this attempt has claimed, and was seen at work."""
-    return attempt_claimed(o) and o.task.status.state is State.RUNNING
-
-
-def idle_too_often(o: Observed) -> bool:
-    """Whether attempt after attempt was interrupted, and this one has not got on either."""
-    return (o.task.status.idle_restarts or 0) >= IDLE_RESTARTS_LIMIT and not _has_got_on(o)
-
-
-def _has_got_on(o: Observed) -> bool:
-    return _done(o) > (o.task.status.done_at_start or 0)
-
-
-def _done(o: Observed) -> int:
-    progress = o.task.status.progress
-    return 0 if progress is None else progress.done
 
 
 def _is_ending(o: Observed, job: ObservedJob) -> bool:

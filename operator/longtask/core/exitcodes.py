@@ -13,7 +13,7 @@ from longtask.api.names import EXIT_NEVER_RETRY, EXIT_SAVED
 if TYPE_CHECKING:
     from typing import Self
 
-    from longtask.api.longtask import CheckpointSpec
+    from longtask.api.checkpoint import CheckpointSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

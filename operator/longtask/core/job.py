@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from longtask.api import names
-from longtask.api.longtask import CheckpointSpec
+from longtask.api.checkpoint import CheckpointSpec
 from longtask.core.exitcodes import ExitCodes
 from longtask.core.sidecar import SidecarImage, add_sidecar, objects, with_more
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from longtask.api.longtask import DesiredState, State
 from longtask.api.names import Reason
 from longtask.core.actions import Outcome, Plan, Question, WriteStatus
-from longtask.core.attempts import how_it_ended, idle_too_often, interrupted, quoted, replace_attempt
+from longtask.core.attempts import how_it_ended, quoted, replace_attempt
+from longtask.core.interruption import idle_too_often, interrupted
 from longtask.core.observed import Observed, ObservedJob, PodPhase
 from longtask.core.status import attempt_claimed, with_state, worker_finished
 from longtask.core.stop import complete

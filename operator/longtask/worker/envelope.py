@@ -78,6 +78,11 @@ def unwrap(data: str) -> tuple[int, Any]:
             f"the saved data ({len(data)} characters, {data[:40]!r}…) was not written by this library. "
             "A task goes on with the library that has saved it; for another one, create another task"
         )
+    if "file" in envelope:
+        raise DataError(
+            "the saved data is a program's file (spec.checkpoint.file). A task goes on with the kind of worker that "
+            "has saved it; for another one, create another task"
+        )
     done = envelope.get("done")
     if envelope["longtask"] != VERSION or "state" not in envelope or type(done) is not int or not 0 <= done <= _MOST:
         raise DataError(

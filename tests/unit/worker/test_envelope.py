@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from longtask.worker.envelope import MAX_BYTES, unwrap, wrap
 from longtask.worker.errors import DataError
+from longtask.worker.sidecar.content import Position, pack
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -101,3 +102,8 @@ def test_data_of_another_program_is_refused_and_never_taken_for_a_start(data: st
 def test_another_version_of_the_envelope_is_refused(envelope: dict[str, object]) -> None:
     with pytest.raises(DataError, match="use the version that has saved it"):
         unwrap(json.dumps(envelope))
+
+
+def test_a_programs_file_is_no_state_and_the_words_say_so() -> None:
+    with pytest.raises(DataError, match=r"a program's file \(spec.checkpoint.file\)"):
+        unwrap(pack(Position(done=1, told=False, content=b"at 40")))

@@ -42,7 +42,7 @@ def pack(position: Position, schema: str = "") -> str:
         return readable
     packed = _envelope(position, schema, {"zlib": base64.b64encode(zlib.compress(content, 9)).decode()})
     if len(packed) > MAX_BYTES:
-        raise TooLarge(f"{len(content)} bytes, {len(packed)} of them when compressed, and {MAX_BYTES} are the limit")
+        raise TooLarge(f"it has {len(content)} bytes, {len(packed)} to save when compressed; {MAX_BYTES} is the limit")
     return packed
 
 

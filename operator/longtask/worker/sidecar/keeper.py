@@ -117,7 +117,7 @@ class Keeper:
             self._position = self._position._replace(done=told.done, told=True)
         try:
             found = look()
-            if found is not None and found != self._position.content:
+            if found is not None:
                 self._take(found)
         except content.TooLarge as error:
             self._tell_problem(f"{self._file.path} is too large to be saved: {error}")
@@ -126,6 +126,9 @@ class Keeper:
             self._tell_problem(f"{words}. The pod's securityContext.runAsUser can make it the program's own user")
 
     def _take(self, found: bytes) -> None:
+        if found == self._position.content:  # nothing new; but if a later one could not be saved, that is over
+            self._unsaved, self._problem = self._unsaved or bool(self._problem), ""
+            return
         done = self._position.done if self._position.told else self._position.done + 1
         position = content.Position(done=done, told=self._position.told, content=found)
         self._data = content.pack(position, self._schema)
@@ -151,10 +154,14 @@ class Keeper:
     def _insist(self, ask: Callable[[], T]) -> T:
         """Ask until there is an answer, also after a stop request: whoever ends this container bounds it."""
         retry = Retry(longest=LONGEST_WAIT)
+        said = ""
         while True:
             try:
                 return ask()
             except AwayError as error:
+                if retry.failing_since is not None and str(error) != said:  # a single failure is nobody's business
+                    said = str(error)
+                    self._console.say(f"waiting for {self._store.name}: {error}")
                 _pause(min(LONGEST_WAIT, retry.wait_after(AwayError(str(error), retry_after=error.retry_after))))
 
     def _die(self, line: str) -> NoReturn:

@@ -33,8 +33,7 @@ def restore(path: Path, schema: str, store: CheckpointStore, stop: Stop, console
 
     A file that is there and was never saved is left alone: it is where somebody wants the program to begin. Raises as
     `claiming.claim` does; DataError, before anything is touched, for data that holds no file or is of another schema
-    than `schema`; NeverRetry for a place that can't be written to, and
-    OSError if that may pass.
+    than `schema`; NeverRetry for a place that can't be written to, and OSError if that may pass.
     """
     claimed = claim(store, stop, console, lambda data: _accept(data, schema))
     saved = content.unpack(claimed.data)

@@ -49,7 +49,7 @@ def test_nothing_longer_than_the_api_server_takes_is_ever_made(character: str) -
 
 
 def test_what_does_not_fit_is_refused_with_its_sizes() -> None:
-    with pytest.raises(TooLarge, match=f"40000 bytes, 5.... of them when compressed, and {MAX_BYTES} are the limit"):
+    with pytest.raises(TooLarge, match=f"it has 40000 bytes, 5.... to save when compressed; {MAX_BYTES} is the limit"):
         saved(os.urandom(40_000))
 
 
@@ -74,6 +74,20 @@ def test_what_does_not_fit_is_refused_with_its_sizes() -> None:
 def test_what_holds_no_file_is_refused_and_never_taken_for_nothing(data: str) -> None:
     with pytest.raises(DataError, match="holds no file"):
         unpack(data)
+
+
+_SCALARS = st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(["\ud800", "AAAA", 1])
+_FILES = _SCALARS | st.lists(_SCALARS) | st.dictionaries(st.sampled_from(["text", "zlib", "x"]), _SCALARS)
+_ENVELOPES = st.dictionaries(st.sampled_from(["longtask", "done", "told", "file", "schema"]), _SCALARS | _FILES)
+
+
+@given(st.text() | (_ENVELOPES | _FILES).map(json.dumps))
+def test_whatever_stands_there_is_a_position_or_refused(data: str) -> None:
+    try:
+        found = unpack(data)
+    except DataError:
+        return
+    assert found.content is not None or not data
 
 
 def test_a_file_that_was_cut_off_or_blown_up_is_refused() -> None:
