@@ -8,8 +8,9 @@ import kmock as mocked
 import pytest
 
 from longtask.api import names
-from longtask.core.actions import DeleteJob, DeletePod, SetJobSuspended
+from longtask.core.actions import DeleteJob, DeletePod, DeleteTask, SetJobSuspended
 from longtask.shell.cluster import Cluster
+from longtask.shell.errors import Conflict
 from longtask.shell.mirror import Mirror
 from longtask.shell.slim import job_record, pod_record
 from longtask.shell.tasks import TaskStore
@@ -104,6 +105,42 @@ async def test_a_job_is_deleted_after_its_pods_and_only_that_one(kmock: mocked.R
         "propagationPolicy": "Foreground",
     }
     assert [job.deleting for job in cluster.jobs.of_task(UID)] == [True]
+
+
+async def test_a_task_is_deleted_only_as_it_was_seen_and_what_it_owns_follows(
+    kmock: mocked.RawHandler, cluster: Cluster
+) -> None:
+    kmock[f"delete {TASK_PATH}"] << {"kind": "Status", "status": "Success"}
+    await cluster.delete_task(TASK, DeleteTask(uid=UID, resource_version="100"))
+
+    assert the_request(kmock).data == {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "preconditions": {"uid": UID, "resourceVersion": "100"},
+        "propagationPolicy": "Background",
+    }
+
+
+async def test_a_task_that_has_been_changed_is_not_deleted(kmock: mocked.RawHandler, cluster: Cluster) -> None:
+    kmock["delete"] << Response(status=409, payload={"kind": "Status", "code": 409, "reason": "Conflict"})
+    with pytest.raises(Conflict):
+        await cluster.delete_task(TASK, DeleteTask(uid=UID, resource_version="100"))
+
+
+async def test_a_task_that_is_gone_already_is_forgotten(kmock: mocked.RawHandler, cluster: Cluster) -> None:
+    kmock["delete"] << NOT_FOUND
+    await cluster.delete_task(TASK, DeleteTask(uid=UID, resource_version="100"))
+    assert cluster.tasks.get(UID) is None
+
+
+async def test_a_task_that_a_finalizer_keeps_is_known_to_be_on_its_way_out(
+    kmock: mocked.RawHandler, cluster: Cluster
+) -> None:
+    kmock["delete"] << newer(a_body(TASK), 101, deletionTimestamp="2026-03-01T12:00:00Z", finalizers=["mine"])
+    await cluster.delete_task(TASK, DeleteTask(uid=UID, resource_version="100"))
+    known = cluster.tasks.get(UID)
+    assert known is not None
+    assert known.deleting
 
 
 @pytest.mark.parametrize(("force", "expected"), [(False, {}), (True, {"gracePeriodSeconds": 0})])

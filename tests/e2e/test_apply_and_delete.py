@@ -154,6 +154,19 @@ def test_a_task_does_not_touch_another_whose_name_begins_like_its_own(lab: Lab) 
     assert len(long.jobs()) == 1
 
 
+def test_a_task_that_has_ended_is_deleted_after_its_time_and_everything_of_it_follows(lab: Lab) -> None:
+    body = items(count=3)
+    body["spec"]["ttlSecondsAfterFinished"] = 5
+    task = lab.start(body)
+
+    ended = task.wait_for_state("Complete")
+    assert ended["status"]["completionTime"]
+    wait_for(lambda: lab.api.find("LongTask", "items", lab.namespace) is None, timeout=60, what="it to be gone")
+
+    task.wait_until_bare()
+    assert lab.items() == [0, 1, 2]
+
+
 def test_a_namespace_with_tasks_can_be_deleted(lab: Lab) -> None:
     """Running, waiting for a node, and suspended: no finalizer keeps them, and nothing is made anew meanwhile."""
     running = lab.start(items("running", count=5000, DATA="/data/running"))

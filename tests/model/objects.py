@@ -117,6 +117,8 @@ class SimTask(Kept):
     backoff_limit: int = 1
     template: str = "a"
     keeps_file: bool = False
+    ttl: int | None = None
+    """Seconds for which it stays after it has ended."""
     ours: Ours = field(default_factory=lambda: Ours.of(LongTaskStatus()))
     checkpoint: SimCheckpoint | None = None
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
 from longtask.api.longtask import DesiredState
 from longtask.api.names import Reason
-from longtask.core.actions import CreateJob, DeleteJob, DeletePod, Question, SetJobSuspended, WriteStatus
+from longtask.core.actions import CreateJob, DeleteJob, DeletePod, DeleteTask, Question, SetJobSuspended, WriteStatus
 from longtask.core.observed import PodPhase, Trouble
 from longtask.shell.errors import ApiError, Conflict, Missing, Outdated, Refused
 from tests.model import server
@@ -97,6 +97,8 @@ def commit(world: World, setting: Setting, task: SimTask, action: Action) -> Wor
         case DeletePod(uid=uid, force=force):
             grace = 0 if force else setting.grace
             return _or_nothing(lambda: _release(server.ask_pod(world, uid, grace=grace), uid, force=force), world)
+        case DeleteTask(uid=uid, resource_version=version):
+            return _or_nothing(lambda: server.delete_task(world, uid, version), world)
         case _:
             assert_never(action)
 
@@ -262,7 +264,7 @@ def _learn(world: World, number: int, action: Action, task: SimTask, error: Exce
     """Put into the copies what the answers to an action showed: the object as it is now, or that it is gone."""
     operator = world.operators[number]
     match action:
-        case WriteStatus():
+        case WriteStatus() | DeleteTask():
             return _refresh_task(world, number, task.uid)
         case CreateJob(name=name) | SetJobSuspended(name=name) | DeleteJob(name=name):
             live = world.job(name)

@@ -76,6 +76,7 @@ def seen_task(task: SimTask) -> ObservedTask:
         queue=None,
         keeps_file=task.keeps_file,
         exit_codes=ExitCodes(),
+        ttl=None if task.ttl is None else timedelta(seconds=task.ttl),
         grace_seconds=600,
         status=status_of(task),
     )

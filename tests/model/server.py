@@ -78,6 +78,16 @@ def patch_status(world: World, setting: Setting, seen: SimTask, action: WriteSta
     return world if after == task else put_task(world, after)
 
 
+def delete_task(world: World, uid: str, version: str) -> World:
+    """Delete a task of exactly that version. What it owned is left to the garbage collector."""
+    task = world.task(uid)
+    if task is None:
+        raise Missing("the task is gone", status=404)
+    if str(task.version) != version:
+        raise Conflict("the task has been changed", status=409)
+    return changed(world, tasks=tuple(other for other in world.tasks if other.uid != uid))
+
+
 def _check_states(task: SimTask, status: LongTaskStatus, checkpoint: SimCheckpoint | None) -> None:
     """The rules of the CRD that speak of states: ROOT_RULES in longtask.api.rules."""
     was, state, data = task.ours.status.state, status.state, checkpoint.data if checkpoint else ""

@@ -60,6 +60,9 @@ SMALL_WORLDS: Final = {
         most_harms=1,
         controller_lags=False,
     ),
+    "a task that is deleted when it has ended": replace(
+        PROMPT, ttl=0, edits=(*WISHES, Edit.RECREATE), most_edits=2, harms=(Harm.NEVER,), most_harms=1
+    ),
     "two operators": replace(PROMPT, operators=2, edits=WISHES, most_edits=2),
     "two operators that are behind": Setting(operators=2, edits=TOGGLES, most_edits=1, controller_lags=False),
 }

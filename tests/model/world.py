@@ -119,6 +119,8 @@ class Setting:
     most_edits: int = 2
     most_faults: int = 0
     most_harms: int = 0
+    ttl: int | None = None
+    """Seconds for which a task stays after it has ended."""
     exits_on_term: tuple[int, ...] = (143,)
     """What a program that knows no protocol may exit with when it is asked to stop."""
     logical: bool = True
@@ -137,7 +139,14 @@ class Setting:
     def task(self, uid: str, desired: DesiredState = DesiredState.RUN) -> SimTask:
         """A new task of that kind."""
         keeps_file = self.program is Program.FILED
-        return SimTask(name="import", uid=uid, desired=desired, backoff_limit=self.backoff_limit, keeps_file=keeps_file)
+        return SimTask(
+            name="import",
+            uid=uid,
+            desired=desired,
+            backoff_limit=self.backoff_limit,
+            keeps_file=keeps_file,
+            ttl=self.ttl,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

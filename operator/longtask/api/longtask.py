@@ -183,6 +183,13 @@ class LongTaskSpec(Model):
         "Suspending, resuming and evictions use none of them. Raising it takes effect at once, lowering it "
         "with the next attempt.",
     )
+    ttl_seconds_after_finished: int | None = Field(
+        default=None,
+        ge=0,
+        le=INT32_MAX,
+        description="How many seconds after it has become Complete, Failed or Terminated the task is deleted, and with "
+        "it its Job, pods and status. Absent: it stays until somebody deletes it.",
+    )
     checkpoint: CheckpointSpec | None = Field(
         default=None,
         description="What is saved: the form that it has; and for a program that does not save by itself, the file in "

@@ -65,7 +65,15 @@ class DeletePod:
     force: bool
 
 
-Action = WriteStatus | CreateJob | SetJobSuspended | DeleteJob | DeletePod
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteTask:
+    """Delete the task itself, if it is still the version that was seen."""
+
+    uid: str
+    resource_version: str
+
+
+Action = WriteStatus | CreateJob | SetJobSuspended | DeleteJob | DeletePod | DeleteTask
 
 
 @unique
@@ -98,6 +106,7 @@ class Outcome(StrEnum):
     TERMINATED = "prove that nothing is left, then record Terminated"
     RELEASE = "force-delete pods of lost nodes"
     STALLED = "record Stalled"
+    EXPIRED = "delete the task"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,8 @@ class ObservedTask:
     keeps_file: bool
     """Its program keeps its position in a file, which a sidecar of ours saves. The program itself claims nothing."""
     exit_codes: ExitCodes
+    ttl: timedelta | None
+    """How long it is kept after it has ended; None: for ever."""
     grace_seconds: int
     """What the template leaves between SIGTERM and SIGKILL."""
     status: LongTaskStatus

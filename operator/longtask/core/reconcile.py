@@ -16,6 +16,7 @@ from longtask.api.names import ConditionType
 from longtask.core.actions import Action, Outcome, Plan, WriteStatus
 from longtask.core.attempts import clear_older, follow, refuse_queue, refused, resume, retry_afresh, start
 from longtask.core.conditions import is_true
+from longtask.core.expiry import expired, expiry, remove
 from longtask.core.lost import must_release, next_look, release
 from longtask.core.observed import Observed
 from longtask.core.situation import Situation, situation
@@ -32,7 +33,8 @@ def reconcile(o: Observed) -> Plan:
     if plan.outcome is Outcome.GONE:
         return plan
     actions = tuple(action for action in plan.actions if not _says_nothing_new(o, action))
-    wakes = [at for at in (plan.wake_at, next_look(o)) if at is not None]
+    expires = None if expired(o) else expiry(o)
+    wakes = [at for at in (plan.wake_at, next_look(o), expires) if at is not None]
     return replace(plan, actions=actions, wake_at=min(wakes, default=None))
 
 
@@ -124,6 +126,7 @@ _OVER: Final = frozenset({Situation.NO_JOB, Situation.COMPLETE, Situation.FAILED
 GUARDS: Final[Sequence[Guard]] = (
     Guard(when="the object is being deleted", holds=lambda o: o.task.deleting, step=leave_alone),
     Guard(when="the API server has just refused what was planned", holds=lambda o: o.refusal is not None, step=refused),
+    Guard(when="it has ended, and its `ttlSecondsAfterFinished` are over", holds=expired, step=remove),
     Guard(when="it is `Terminated`", holds=_in_state(State.TERMINATED), step=keep_terminated),
     Guard(
         when="it is `Suspended`, but its Job was resumed or a pod is active",

@@ -21,7 +21,7 @@ _AS_DESIRED = {
 }
 """The states in which a task is ready: a worker at work is not what somebody wants who asked for a suspension."""
 
-_ENDED = frozenset({State.COMPLETE, State.FAILED, State.TERMINATED})
+ENDED = frozenset({State.COMPLETE, State.FAILED, State.TERMINATED})
 
 
 def with_state(
@@ -137,7 +137,7 @@ def _state_claims(o: Observed, state: State, *, reason: str, message: str) -> li
     if state is State.SUSPENDED:
         claims.append(Claim(type=ConditionType.SUSPENDED, status=True, reason=reason, message=message))
     elif state is not State.INIT or not lost_node_noted(o):
-        left = reason if state in _ENDED else Reason.RESUMED
+        left = reason if state in ENDED else Reason.RESUMED
         claims.append(Claim(type=ConditionType.SUSPENDED, status=False, reason=left))
     for kind, named in (
         (ConditionType.COMPLETE, State.COMPLETE),
@@ -203,7 +203,7 @@ def _times(o: Observed, state: State) -> dict[str, object]:
     times: dict[str, object] = {}
     if state is State.RUNNING and old.start_time is None:
         times["start_time"] = o.now
-    if state in _ENDED and (old.completion_time is None or old.state not in _ENDED):
+    if state in ENDED and (old.completion_time is None or old.state not in ENDED):
         times["completion_time"] = o.now
     if state in (State.INIT, State.RUNNING) and old.completion_time is not None:
         times["completion_time"] = None

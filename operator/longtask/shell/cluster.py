@@ -15,7 +15,7 @@ from longtask.shell.errors import Conflict, Missing, NotServed
 from longtask.shell.slim import event_trouble, node_is_ready, pod_record
 
 if TYPE_CHECKING:
-    from longtask.core.actions import DeleteJob, DeletePod, SetJobSuspended
+    from longtask.core.actions import DeleteJob, DeletePod, DeleteTask, SetJobSuspended
     from longtask.core.observed import ObservedJob, ObservedPod, ObservedTask, Trouble
     from longtask.shell.api import Api
     from longtask.shell.mirror import Mirror
@@ -59,6 +59,21 @@ class Cluster:
         """Apply a JSON patch to the task's status."""
         path = f"{_task_path(task.namespace, task.name)}/status"
         self.tasks.update(await self.api.patch(path, operations, "json-patch"))
+
+    async def delete_task(self, task: ObservedTask, action: DeleteTask) -> None:
+        """Delete it, if it is still that version; what belongs to it follows. Nothing happens if it is gone.
+
+        Raises `Conflict` for another version.
+        """
+        options = _delete_options(action.uid) | {"propagationPolicy": "Background"}
+        options["preconditions"]["resourceVersion"] = action.resource_version
+        try:
+            answer = await self.api.delete(_task_path(task.namespace, task.name), options)
+        except Missing:
+            self.tasks.remove(action.uid)
+        else:
+            if answer.get("kind") == names.KIND:  # somebody's finalizer keeps it
+                self.tasks.update(answer)
 
     async def create_job(self, manifest: Json) -> None:
         """Create a Job; a misspelt field is an error, not ignored."""

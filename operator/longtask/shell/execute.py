@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from longtask.api.longtask import DesiredState
 from longtask.api.names import Reason
-from longtask.core.actions import CreateJob, DeleteJob, DeletePod, SetJobSuspended, WriteStatus
+from longtask.core.actions import CreateJob, DeleteJob, DeletePod, DeleteTask, SetJobSuspended, WriteStatus
 from longtask.core.job import job_manifest
 from longtask.core.observed import Trouble
 from longtask.shell.errors import ApiError, Conflict, Forbidden, Missing, Outdated, Refused, Unavailable
@@ -100,6 +100,8 @@ class Executor:
                 await self._cluster.delete_job(task.namespace, action)
             case DeletePod():
                 await self._cluster.delete_pod(task.namespace, action)
+            case DeleteTask():
+                await self._cluster.delete_task(task, action)
             case _:
                 assert_never(action)
         return None
@@ -201,7 +203,12 @@ def _not_about_the_job(refusal: Refused) -> ApiError:
     return ApiError(f"the status can't be written: {refusal}", status=refusal.status, details=refusal.details)
 
 
-_REFUSED_TO = {CreateJob: "create the Job", DeleteJob: "delete the Job", DeletePod: "delete the pod"}
+_REFUSED_TO = {
+    CreateJob: "create the Job",
+    DeleteJob: "delete the Job",
+    DeletePod: "delete the pod",
+    DeleteTask: "delete the task",
+}
 
 
 def refusal_trouble(refusal: Refused, action: Action) -> Trouble:

@@ -59,7 +59,7 @@ _SOME_DAY = datetime(9000, 1, 1, tzinfo=UTC)
 def task_record(body: Mapping[str, Any]) -> ObservedTask:
     """The record of a LongTask. Raises `pydantic.ValidationError` for one that our CRD would not have let in."""
     task = LongTask.from_body(body)
-    metadata, spec = task.metadata, task.spec
+    metadata, spec, ttl = task.metadata, task.spec, task.spec.ttl_seconds_after_finished
     return ObservedTask(
         namespace=metadata.namespace,
         name=metadata.name,
@@ -74,6 +74,7 @@ def task_record(body: Mapping[str, Any]) -> ObservedTask:
         queue=metadata.labels.get(names.LABEL_KUEUE_QUEUE) or queue_of(spec.template),
         keeps_file=spec.checkpoint is not None and spec.checkpoint.file is not None,
         exit_codes=ExitCodes.of(spec.checkpoint),
+        ttl=None if ttl is None else timedelta(seconds=ttl),
         grace_seconds=grace_seconds(spec.template),
         status=_without_data(task.status),
     )

@@ -87,6 +87,7 @@ def a_task(
         queue=None,
         keeps_file=False,
         exit_codes=ExitCodes(),
+        ttl=None,
         grace_seconds=600,
         status=LongTaskStatus.model_validate(values),
     )
