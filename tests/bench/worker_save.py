@@ -122,6 +122,7 @@ def bench() -> Iterator[Bench]:
             pod_uid=pod["metadata"]["uid"],
             grace_seconds=30,
             schema="",
+            wait_for_batch=False,
             api_server=api.server,
             credentials=credentials,
             termination_log=credentials / "termination-log",

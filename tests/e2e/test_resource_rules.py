@@ -139,6 +139,13 @@ def test_exit_codes_that_can_not_be_are_refused(bench: Bench, kind: str, codes: 
         bench.task(checkpoint={kind: codes})
 
 
+def test_a_program_that_is_saved_by_its_file_can_not_be_asked(bench: Bench) -> None:
+    with pytest.raises(ApiError, match=r"suspend\.waitForBatch must be left out where checkpoint\.file is set"):
+        bench.task(suspend={"waitForBatch": True}, checkpoint={"file": "/state/position"})
+    made = bench.task(suspend={"waitForBatch": True}, checkpoint={"schema": "rows/1"})
+    assert made["spec"]["suspend"] == {"waitForBatch": True, "limitSeconds": 3600}
+
+
 def test_an_exit_code_has_one_meaning(bench: Bench) -> None:
     with pytest.raises(ApiError, match="an exit code must not be in both completeExitCodes and interruptedExitCodes"):
         bench.task(checkpoint={"completeExitCodes": [3, 143], "interruptedExitCodes": [130, 143]})

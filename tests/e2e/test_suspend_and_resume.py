@@ -160,6 +160,58 @@ def job_says_suspended(task: Handle) -> bool:
     return any(found["type"] == "Suspended" and found["status"] == "True" for found in conditions)
 
 
+def asking(limit: int = 3600) -> Body:
+    """A task whose worker is asked before it is stopped, with a batch that no grace period would be long enough for."""
+    body = items(count=40, HOLD=3, grace=1)
+    body["spec"]["suspend"] = {"waitForBatch": True, "limitSeconds": limit}
+    return body
+
+
+def is_asked(body: Body) -> bool:
+    """Whether it says that its worker was asked, and is at its batch."""
+    return bool(condition(body, "Ready")["reason"] == "WaitingForBatch")
+
+
+def test_a_worker_that_is_asked_finishes_a_batch_longer_than_its_grace_period(lab: Lab) -> None:
+    task = start_and_hold(lab, asking())
+
+    task.want("Suspend")
+    assert task.wait("a word of the question", is_asked)["status"]["state"] == "Running"
+    lab.touch("go")
+    task.wait_for_state("Suspended")
+
+    assert task.condition("Suspended")["reason"] == "Saved"
+    assert lab.items() == list(range(done_of(task.read())))
+    task.want("Run")
+    task.wait_for_state("Complete")
+    assert lab.items() == list(range(40))
+    assert lab.lines("log").count("cleanup suspended epoch 1") == 1
+
+
+def test_going_back_to_run_before_the_batch_has_ended_costs_nothing(lab: Lab) -> None:
+    task = start_and_hold(lab, asking())
+    pod = task.running_pod()["metadata"]["uid"]
+
+    task.want("Suspend")
+    task.wait("a word of the question", is_asked)
+    task.want("Run")
+    task.wait("being as desired", lambda body: condition(body, "Ready")["status"] == "True")
+    lab.touch("go")
+    body = task.wait_for_state("Complete")
+
+    assert (body["status"]["checkpoint"]["epoch"], body["status"]["checkpoint"]["holder"]) == (1, pod)
+    assert lab.items() == list(range(40))
+
+
+def test_a_worker_that_does_not_answer_is_stopped_after_the_limit(lab: Lab) -> None:
+    task = start_and_hold(lab, asking(limit=3))
+
+    task.want("Suspend")
+    body = task.wait_for_state("Suspended")
+
+    assert condition(body, "Suspended")["reason"] == "Killed"
+
+
 def test_a_task_that_is_resumed_while_it_stops_never_has_two_workers(lab: Lab) -> None:
     with Observer(lab.api, lab.namespace) as observer:
         task = start_and_hold(lab, items(count=20, HOLD=3, grace=120))

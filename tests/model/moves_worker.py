@@ -47,7 +47,24 @@ def _library(world: World, setting: Setting, process: SimProcess) -> Iterator[St
     elif process.told:
         yield _save(world, setting, process, CheckpointCause.STOP, EXIT_SAVED)
     else:
-        yield _save(world, setting, process, CheckpointCause.INTERVAL, None)
+        if setting.waits:
+            yield from _asked(world, setting, process)
+        if not process.parked:
+            yield _save(world, setting, process, CheckpointCause.INTERVAL, None)
+
+
+def _asked(world: World, setting: Setting, process: SimProcess) -> Iterator[Step]:
+    """longtask.worker.parking: a worker that finds its task to be suspended saves and waits; to be run, goes on."""
+    task = world.task(process.task_uid)
+    wanted = None if task is None else task.desired
+    parks = {False: (DesiredState.SUSPEND, CheckpointCause.STOP), True: (DesiredState.RUN, CheckpointCause.INTERVAL)}
+    when, cause = parks[process.parked]
+    if wanted is when:
+        says, actor, after = _save(world, setting, process, cause, None, batches=0)
+        left = after.process(process.pod)
+        if left is not None and left.exit_code is None:
+            after = with_process(after, changed(left, parked=not process.parked))
+        yield f"{says}, and {'goes on' if process.parked else 'waits'}", actor, after
 
 
 def _claim(world: World, setting: Setting, process: SimProcess) -> Step:
@@ -70,10 +87,18 @@ def _claim(world: World, setting: Setting, process: SimProcess) -> Step:
     return f"{process.pod} claims epoch {saved.epoch}", Actor.WORKER, with_process(after, mine)
 
 
-def _save(world: World, setting: Setting, process: SimProcess, cause: CheckpointCause, then: int | None) -> Step:
-    """Save, and leave with the code `then` if it is the last."""
+def _save(
+    world: World,
+    setting: Setting,
+    process: SimProcess,
+    cause: CheckpointCause,
+    then: int | None,
+    *,
+    batches: int = 1,
+) -> Step:
+    """Save, and leave with the code `then` if it is the last. `batches`: how many lie before a regular save."""
     world = tick(world, setting)
-    done = process.done + (cause is CheckpointCause.INTERVAL)
+    done = process.done + (batches if cause is CheckpointCause.INTERVAL else 0)
     says = f"{process.pod} saves {cause}, {done} of {setting.work} batches done"
     try:
         after = server.save(world, setting, process, cause, done)

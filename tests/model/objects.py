@@ -119,6 +119,8 @@ class SimTask(Kept):
     keeps_file: bool = False
     ttl: int | None = None
     """Seconds for which it stays after it has ended."""
+    waits: bool = False
+    """Its workers are asked before they are stopped for a suspension."""
     ours: Ours = field(default_factory=lambda: Ours.of(LongTaskStatus()))
     checkpoint: SimCheckpoint | None = None
 
@@ -149,6 +151,7 @@ class SimJob(Kept):
     template: str = "a"
     failures_before: int = 0
     backoff_limit: int = 1
+    waits: bool = False
     suspend: bool = False
     deleting: bool = False
     """It is being deleted in the foreground: it has a deletionTimestamp, and goes after its pods."""
@@ -238,6 +241,8 @@ class SimProcess(Kept):
     done: int = 0
     told: bool = False
     """It has got SIGTERM."""
+    parked: bool = False
+    """It was asked to stop, has saved, and waits for what is wanted next."""
     said_done: bool = False
     """Its save with cause Done was acknowledged."""
     exit_code: int | None = None

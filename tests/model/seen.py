@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 EPOCH = datetime(2026, 3, 1, tzinfo=UTC)
 NAMESPACE = "team"
 
+BATCH_WAIT = 600
+"""Seconds for which a worker is asked before it is stopped."""
+
 LOGICAL_NOW = 5_000
 """Seconds of a logical world, later than anything that happens there: every patience is over."""
 
@@ -97,6 +100,7 @@ def seen_job(job: SimJob) -> ObservedJob:
         attempt=job.attempt,
         template_hash=job.template,
         failures_before=job.failures_before,
+        batch_wait=timedelta(seconds=BATCH_WAIT) if job.waits else None,
         deleting=job.deleting,
         suspend=job.suspend,
         suspended=job.says(JobCondition.SUSPENDED),

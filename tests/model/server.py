@@ -121,6 +121,7 @@ def create_job(world: World, task: SimTask, *, attempt: int, failures_before: in
         template=task.template,
         failures_before=failures_before,
         backoff_limit=backoff_limit,
+        waits=task.waits,
     )
     return changed(world, jobs=(*world.jobs, job), serial=serial)
 

@@ -60,6 +60,15 @@ SMALL_WORLDS: Final = {
         most_harms=1,
         controller_lags=False,
     ),
+    "a worker that is asked before it is stopped": replace(PROMPT, waits=True, work=2, edits=WISHES, most_edits=3),
+    "a worker that is asked, disturbed": replace(
+        PROMPT,
+        waits=True,
+        edits=TOGGLES,
+        most_edits=2,
+        harms=(Harm.EVICT, Harm.DELETE_POD, Harm.CRASH, Harm.LOSE_NODE, Harm.DELETE_JOB),
+        most_harms=1,
+    ),
     "a task that is deleted when it has ended": replace(
         PROMPT, ttl=0, edits=(*WISHES, Edit.RECREATE), most_edits=2, harms=(Harm.NEVER,), most_harms=1
     ),

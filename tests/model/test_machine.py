@@ -46,6 +46,7 @@ SETTINGS: Final = (
     _LARGE,
     replace(_LARGE, program=Program.PLAIN, exits_on_term=(143, 0, 78, 75)),
     replace(_LARGE, program=Program.FILED, exits_on_term=(143, 0, 78, 75)),
+    replace(_LARGE, waits=True),
     replace(_LARGE, operators=2),
 )
 _FAIR: Final[tuple[Sources, ...]] = (

@@ -119,6 +119,8 @@ class Setting:
     most_edits: int = 2
     most_faults: int = 0
     most_harms: int = 0
+    waits: bool = False
+    """Workers are asked before they are stopped for a suspension, and may answer."""
     ttl: int | None = None
     """Seconds for which a task stays after it has ended."""
     exits_on_term: tuple[int, ...] = (143,)
@@ -146,6 +148,7 @@ class Setting:
             backoff_limit=self.backoff_limit,
             keeps_file=keeps_file,
             ttl=self.ttl,
+            waits=self.waits,
         )
 
 

@@ -155,6 +155,7 @@ def object_schema() -> Schema:
     """Return the structural schema of a LongTask."""
     spec = structural(LongTaskSpec.model_json_schema(by_alias=True), keep_defaults=True)
     spec["required"] = ["desiredState", "template"]
+    spec["x-kubernetes-validations"] = [rule.to_schema() for rule in rules.SPEC_RULES]
     spec["properties"]["template"] |= _template()
     spec["properties"]["checkpoint"]["x-kubernetes-validations"] = [rule.to_schema() for rule in rules.CHECKPOINT_RULES]
     # Defaults inside the status would hide that a field was removed. As a whole it has one, so that a new task

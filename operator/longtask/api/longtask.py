@@ -15,6 +15,7 @@ from longtask.api import names
 from longtask.api.checkpoint import CheckpointSpec  # noqa: TC001 - pydantic needs it at run time
 from longtask.api.model import Model, Timestamp
 from longtask.api.names import ConditionStatus  # noqa: TC001 - pydantic needs it at run time
+from longtask.api.suspension import SuspendSpec  # noqa: TC001 - pydantic needs it at run time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -182,6 +183,11 @@ class LongTaskSpec(Model):
         "the last fresh start. "
         "Suspending, resuming and evictions use none of them. Raising it takes effect at once, lowering it "
         "with the next attempt.",
+    )
+    suspend: SuspendSpec | None = Field(
+        default=None,
+        description="How a worker is asked to stop when the task is to be suspended. A change takes effect with a new "
+        "attempt, as one of the template does.",
     )
     ttl_seconds_after_finished: int | None = Field(
         default=None,

@@ -36,6 +36,9 @@ ANNOTATION_TEMPLATE_HASH: Final = f"{GROUP}/template-hash"
 # on the Job: failures that earlier attempts had used
 ANNOTATION_FAILURES_BEFORE: Final = f"{GROUP}/failures-before"
 
+# on the Job: for how many seconds its worker is asked before it is stopped
+ANNOTATION_WAIT_FOR_BATCH: Final = f"{GROUP}/wait-for-batch-seconds"
+
 # refused for now: Kueue un-suspends the Jobs that we suspend
 LABEL_KUEUE_QUEUE: Final = "kueue.x-k8s.io/queue-name"
 
@@ -70,6 +73,8 @@ ENV_GRACE_PERIOD_SECONDS: Final = "LONGTASK_GRACE_PERIOD_SECONDS"
 ENV_CHECKPOINT_FILE: Final = "LONGTASK_CHECKPOINT_FILE"  # where `spec.checkpoint.file` is
 
 ENV_CHECKPOINT_SCHEMA: Final = "LONGTASK_CHECKPOINT_SCHEMA"  # `spec.checkpoint.schema`, where there is one
+
+ENV_WAIT_FOR_BATCH: Final = "LONGTASK_WAIT_FOR_BATCH"  # "1": `spec.suspend.waitForBatch`, else not there
 
 # --- Beside a program that keeps its position in a file ---
 
@@ -126,6 +131,8 @@ class Reason(StrEnum):
     RETRYING = "Retrying"  # a pod failed; the Job controller starts another after its back-off
     TEMPLATE_CHANGED = "TemplateChanged"  # a new attempt, because what to run has changed
     INTERRUPTED = "Interrupted"  # a new attempt after an eviction, a drain or a worker that saved and left
+
+    WAITING_FOR_BATCH = "WaitingForBatch"  # to be suspended; the worker was asked, and is at its batch
 
     # how a suspension ended
     SAVED = "Saved"  # the last write's cause is Stop: nothing was lost

@@ -236,3 +236,13 @@ CHECKPOINT_RULES: Final[Sequence[Rule]] = (
         field_path=".interruptedExitCodes",
     ),
 )
+
+SPEC_RULES: Final[Sequence[Rule]] = (
+    Rule(
+        expression="!has(self.suspend) || !has(self.suspend.waitForBatch) || !self.suspend.waitForBatch\n"
+        "|| !has(self.checkpoint) || !has(self.checkpoint.file)",
+        message="suspend.waitForBatch must be left out where checkpoint.file is set: a program that is saved by its "
+        "file can't be asked, and knows no batches",
+        field_path=".suspend",
+    ),
+)

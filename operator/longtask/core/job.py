@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from longtask.api import names
 from longtask.api.checkpoint import CheckpointSpec
+from longtask.api.suspension import SuspendSpec
 from longtask.core.exitcodes import ExitCodes
 from longtask.core.sidecar import SidecarImage, add_sidecar, objects, with_more
 
@@ -27,12 +28,12 @@ _SECRET_NAME = re.compile(r"PASSW|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIAL"
 
 
 def template_hash(spec: Mapping[str, Any]) -> str:
-    """A short stable hash of all that an attempt's pods are made of: the template, and how a program is to be saved.
+    """A short stable hash of what an attempt is made of: the template, how it is saved, and how it is asked to stop.
 
     16 hexadecimal digits, equal for equal content in any order of keys.
     """
-    template, checkpoint = spec["template"], spec.get("checkpoint")
-    made_of = template if checkpoint is None else {"template": template, "checkpoint": checkpoint}
+    more = {key: spec[key] for key in ("checkpoint", "suspend") if spec.get(key) is not None}
+    made_of = {"template": spec["template"], **more} if more else spec["template"]
     canonical = json.dumps(made_of, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()[:16]
 
@@ -65,6 +66,7 @@ def job_manifest(
     """
     metadata, spec = body["metadata"], body["spec"]
     checkpoint = CheckpointSpec.model_validate(spec.get("checkpoint") or {})
+    suspend = SuspendSpec.model_validate(spec.get("suspend") or {})
     template = copy.deepcopy(spec["template"])
     labels = {
         names.LABEL_TASK_UID: metadata["uid"],
@@ -75,7 +77,7 @@ def job_manifest(
     pod_metadata = template.setdefault("metadata", {})
     pod_metadata["labels"] = {**(pod_metadata.get("labels") or {}), **labels}
     worker = _prepare_pod(template["spec"])
-    _give_access(template["spec"], worker, _identity(metadata, attempt, checkpoint), checkpoint.file, sidecar)
+    _give_access(template["spec"], worker, _identity(metadata, attempt, checkpoint, suspend), checkpoint.file, sidecar)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -86,6 +88,7 @@ def job_manifest(
             "annotations": {
                 names.ANNOTATION_TEMPLATE_HASH: template_hash(spec),
                 names.ANNOTATION_FAILURES_BEFORE: str(failures_before),
+                **({names.ANNOTATION_WAIT_FOR_BATCH: str(suspend.limit_seconds)} if suspend.wait_for_batch else {}),
             },
             "ownerReferences": [_owner(metadata)],
         },
@@ -205,8 +208,11 @@ def worker_container(containers: list[dict[str, Any]]) -> dict[str, Any]:
     return next(named, containers[0])
 
 
-def _identity(metadata: Mapping[str, Any], attempt: int, checkpoint: CheckpointSpec) -> dict[str, str]:
-    """The variables that say which task a pod works on, and what its checkpoints are."""
+def _identity(
+    metadata: Mapping[str, Any], attempt: int, checkpoint: CheckpointSpec, suspend: SuspendSpec
+) -> dict[str, str]:
+    """The variables that say which task a pod works on, what its checkpoints are, and how it is asked to stop."""
+    waits = {names.ENV_WAIT_FOR_BATCH: "1"} if suspend.wait_for_batch else {}
     schema = {} if checkpoint.schema_name is None else {names.ENV_CHECKPOINT_SCHEMA: checkpoint.schema_name}
     return {
         names.ENV_NAMESPACE: metadata["namespace"],
@@ -214,6 +220,7 @@ def _identity(metadata: Mapping[str, Any], attempt: int, checkpoint: CheckpointS
         names.ENV_UID: metadata["uid"],
         names.ENV_ATTEMPT: str(attempt),
         **schema,
+        **waits,
     }
 
 

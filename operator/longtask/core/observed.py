@@ -111,6 +111,8 @@ class ObservedJob:
     template_hash: str
     failures_before: int
     """Failures that earlier attempts had used when this one was created."""
+    batch_wait: timedelta | None
+    """For how long its worker is asked before it is stopped for a suspension; None: it can't be asked."""
     deleting: bool
     suspend: bool
     """`spec.suspend`: what was asked for."""

@@ -24,6 +24,7 @@ from longtask.core.status import at_sequence, attempt_claimed, lost_node_noted, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from longtask.core.observed import Observed, ObservedJob, ObservedPod
 
@@ -36,8 +37,33 @@ def suspend(o: Observed) -> Plan:
     job = o.job
     if job is None or job.suspended is True:
         return Plan(outcome=Outcome.WAIT)
+    if (until := _batch_is_awaited_until(o, job)) is not None:
+        return _await_batch(o, until)
     ask = SetJobSuspended(name=job.name, uid=job.uid, resource_version=job.resource_version, suspend=True)
     return Plan(outcome=Outcome.SUSPEND, actions=(ask,))
+
+
+def _batch_is_awaited_until(o: Observed, job: ObservedJob) -> datetime | None:
+    """Until when the worker is left to its batch, which it knows to be its last; None: it is stopped now.
+
+    It is, when it can't be asked, is not at work, has saved for that reason, or was waited for long enough. How long
+    that was is told by the moment in which the task ceased to be ready.
+    """
+    checkpoint = o.task.status.checkpoint
+    if job.batch_wait is None or checkpoint is None or checkpoint.cause in (CheckpointCause.STOP, CheckpointCause.DONE):
+        return None
+    if not any(pod.uid == checkpoint.holder and pod.worker_started and not pod.asked_to_stop for pod in o.attempt_pods):
+        return None
+    ready = next((c for c in o.task.status.conditions if c.type == ConditionType.READY), None)
+    asked = o.now if ready is None or ready.reason != Reason.WAITING_FOR_BATCH else ready.last_transition_time
+    until = asked + job.batch_wait
+    return until if until > o.now else None
+
+
+def _await_batch(o: Observed, until: datetime) -> Plan:
+    message = f"the worker was asked, and finishes its batch; its pod is stopped at {until:%H:%M:%SZ} at the latest"
+    record = with_state(o, State.RUNNING, reason=Reason.WAITING_FOR_BATCH, message=message)
+    return Plan(outcome=Outcome.RECORD, actions=(WriteStatus(status=record),), wake_at=until)
 
 
 def await_end(o: Observed) -> Plan:

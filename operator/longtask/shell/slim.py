@@ -103,7 +103,7 @@ def job_record(body: Json) -> ObservedJob | None:
     kind, outcome = next(
         ((kind, outcome) for kind, outcome in _OUTCOMES if _true(conditions.get(kind))), ("", JobOutcome.OPEN)
     )
-    said = conditions.get("Suspended")
+    said, wait = conditions.get("Suspended"), values.count(annotations.get(names.ANNOTATION_WAIT_FOR_BATCH))
     ended = conditions.get(kind) or {}
     return ObservedJob(
         **_identity(metadata),
@@ -111,6 +111,7 @@ def job_record(body: Json) -> ObservedJob | None:
         attempt=attempt,
         template_hash=values.text(annotations.get(names.ANNOTATION_TEMPLATE_HASH, "")),
         failures_before=values.count(annotations.get(names.ANNOTATION_FAILURES_BEFORE)) or 0,
+        batch_wait=None if wait is None else timedelta(seconds=wait),
         deleting="deletionTimestamp" in metadata,
         suspend=values.flag(spec.get("suspend")),
         suspended=None if said is None else _true(said),

@@ -37,7 +37,9 @@ def connect(
         stop.words = b"longtask: asked to stop: after this batch\n"
         console = Console(termination_log=who.termination_log)
         store = ApiStore(Door(who.api_server, who.credentials), who)
-        return Session(store, stop, console, control, save_every=save_every, schema=who.schema), console, control
+        ask = ApiStore(Door(who.api_server, who.credentials), who).wanted if who.wait_for_batch else None
+        session = Session(store, stop, console, control, save_every=save_every, schema=who.schema, ask=ask)
+        return session, console, control
 
     from longtask.worker.filestore import FileStore  # noqa: PLC0415 - needs a POSIX system; a cluster's worker need not
 

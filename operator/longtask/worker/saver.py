@@ -55,7 +55,7 @@ class Saver:
         """Hand over a snapshot and return at once. A snapshot that still waits is dropped: this one is newer."""
         with self._changed:
             self._waiting = snapshot
-            self._last = self._last or snapshot.cause in {Cause.STOP, Cause.DONE}
+            self._last = snapshot.cause in {Cause.STOP, Cause.DONE}
             self._changed.notify_all()
 
     def check(self) -> None:

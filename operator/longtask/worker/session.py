@@ -16,10 +16,11 @@ from longtask.worker import envelope, exitcodes
 from longtask.worker.claiming import claim
 from longtask.worker.endings import Ending, ending_of_save
 from longtask.worker.errors import NotFinishedError
+from longtask.worker.parking import Parking
 from longtask.worker.progress import Meter, check_count, describe, one_line
 from longtask.worker.retry import jitter
 from longtask.worker.saver import Saver
-from longtask.worker.store import Cause, Claim, Snapshot, timestamp
+from longtask.worker.store import Cause, Claim, Snapshot, Wanted, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +43,7 @@ _DRAIN_SECONDS = 5.0
 class Session:
     """Claims, hands out batches one by one, saves between them, and ends with a last save."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but the first four are options
         self,
         store: CheckpointStore,
         stop: Stop,
@@ -51,9 +52,12 @@ class Session:
         *,
         save_every: float = SAVE_EVERY,
         schema: str = "",
+        ask: Callable[[], Wanted] | None = None,
     ) -> None:
+        """`ask`: what is wanted of the task, for a worker that is asked to stop and not told; see `parking`."""
         self._store, self._stop, self._console, self._control = store, stop, console, control
         self._save_every, self._schema = save_every, schema
+        self._parking = None if ask is None else Parking(ask, stop, console)
         self._claim = Claim(0, 0, "")
         self._saver: Saver | None = None
         self._state: Callable[[], Any] | None = None
@@ -112,6 +116,8 @@ class Session:
             yield batch
             self._longest = max(self._longest, math.ceil(time.monotonic() - begun))
             self._after_batch(check_count(count(batch), "count()"))
+            if self._parking is not None and self._parking.is_asked():
+                self._parking.park(lambda cause: self._need_saver().finish(self._snapshot(cause)))
         # a list knows its length; anything else would have to be asked for one more batch
         self._exhausted = not self._control.stop_was_seen and operator.length_hint(iterator, 1) == 0
 

@@ -29,6 +29,7 @@ class ClusterSettings:
     attempt: int
     pod_uid: str
     grace_seconds: float  # from SIGTERM until SIGKILL
+    wait_for_batch: bool  # the task's state is asked for between batches, because no SIGTERM comes during one
     schema: str  # of what is saved; "": it has no name
     api_server: str  # scheme, host and port
     credentials: Path  # folder of `token` and `ca.crt`
@@ -53,6 +54,7 @@ def from_environment(environment: Mapping[str, str]) -> ClusterSettings:
         uid=_need(environment, "LONGTASK_UID"),
         attempt=_attempt(environment),
         pod_uid=_need(environment, "LONGTASK_POD_UID"),
+        wait_for_batch=environment.get("LONGTASK_WAIT_FOR_BATCH") == "1",
         schema=environment.get(SCHEMA, ""),
         grace_seconds=_number(environment, "LONGTASK_GRACE_PERIOD_SECONDS", least=0, default=DEFAULT_GRACE_SECONDS),
         api_server=_api_server(environment),

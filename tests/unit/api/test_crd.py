@@ -70,7 +70,7 @@ def test_every_part_of_the_schema_is_structural(path: str) -> None:
     """No titles, no references, no `anyOf`; and a type at every node, or the API server refuses the CRD."""
     part = ALL[path]
     assert {key for key in part if not key.startswith("x-kubernetes-")} <= KNOWN_KEYS
-    assert part["type"] in {"object", "array", "string", "integer"}
+    assert part["type"] in {"object", "array", "string", "integer", "boolean"}
     assert set(part.get("required", ())) <= set(part.get("properties", ()))
 
 
@@ -155,7 +155,7 @@ def test_only_times_that_the_operator_can_read_back_get_in(text: str, taken: boo
 def test_the_rules_stand_at_the_root_where_nothing_can_be_left_out() -> None:
     """A rule at `status.checkpoint` does not run when one side is absent: null and adding again would pass it by."""
     places = {path for path, part in ALL.items() if "x-kubernetes-validations" in part}
-    assert places == {"", ".spec.template", ".spec.checkpoint"}
+    assert places == {"", ".spec", ".spec.template", ".spec.checkpoint"}
     assert SCHEMA["x-kubernetes-validations"] == [rule.to_schema() for rule in rules.ROOT_RULES]
 
 

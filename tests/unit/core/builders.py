@@ -105,6 +105,7 @@ def a_job(*, attempt: int = 1, **changes: Any) -> ObservedJob:  # noqa: ANN401
         attempt=attempt,
         template_hash=TEMPLATE,
         failures_before=0,
+        batch_wait=None,
         deleting=False,
         suspend=False,
         suspended=None,

@@ -83,6 +83,7 @@ _tasks = st.builds(
     secrets_inline=st.sampled_from([(), ("PASSWORD",)]),
     queue=st.sampled_from([None, None, None, "night"]),
     keeps_file=st.booleans(),
+    ttl=st.sampled_from([None, None, timedelta(seconds=60)]),
     exit_codes=st.sampled_from([ExitCodes(), ExitCodes(complete=frozenset({3}), interrupted=frozenset({75, 143}))]),
 )
 _jobs = st.builds(
@@ -90,6 +91,7 @@ _jobs = st.builds(
     attempt=st.sampled_from([1, 2, 3]),
     template_hash=st.sampled_from([TEMPLATE, TEMPLATE, "another", ""]),
     failures_before=st.sampled_from([0, 3]),
+    batch_wait=st.sampled_from([None, timedelta(seconds=30)]),
     deleting=st.sampled_from([False, False, True]),
     suspend=_flags,
     suspended=st.sampled_from([None, False, True]),

@@ -44,6 +44,7 @@ def who(pod: int = 1, **changes: Any) -> ClusterSettings:  # noqa: ANN401
         "pod_uid": f"pod-{pod}",
         "grace_seconds": 60.0,
         "schema": "",
+        "wait_for_batch": False,
         "api_server": "http://127.0.0.1:1",
         "credentials": Path("/nowhere"),
         "termination_log": Path("/nowhere/log"),
