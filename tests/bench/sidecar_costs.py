@@ -24,9 +24,9 @@ from tests.unit.worker.standin import StandIn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-REPETITIONS: Final = 5
+REPETITIONS: Final = 3
 QUICK_REPETITIONS: Final = 2
-SECONDS: Final = 30.0
+SECONDS: Final = 20.0
 QUICK_SECONDS: Final = 5.0
 CHANGES_A_SECOND: Final = 10
 SIZE: Final = 16_000  # bytes of the file

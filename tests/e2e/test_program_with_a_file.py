@@ -277,7 +277,7 @@ DISKS = {"name": "disks", "persistentVolumeClaim": {"claimName": "disks"}}
 
 def test_ddrescue_copies_a_disk_byte_for_byte_though_it_was_suspended_three_times(disks: Lab) -> None:
     """Its map file lies in a folder of the pod's, so that each pod has nothing of it but what was saved."""
-    rescue = ["ddrescue", "--max-read-rate=2Mi", "--mapfile-interval=3", "/disks/old", "/disks/new", "/map/disk.map"]
+    rescue = ["ddrescue", "--max-read-rate=1Mi", "--mapfile-interval=3", "/disks/old", "/disks/new", "/map/disk.map"]
     container = {
         "name": "ddrescue",
         "image": foreign.IMAGE,

@@ -195,9 +195,9 @@ class FakeApi:
     def _delete(self, call: Call, parts: dict[str, str]) -> Answer:
         body = self.store.get(parts["plural"], parts["ns"], parts["name"])
         options = call.body or {}
-        wanted = options.get("preconditions", {}).get("uid")
-        if wanted is not None and body["metadata"]["uid"] != wanted:
-            return 409, _status(409, "the UID in the precondition does not match")
+        wanted = options.get("preconditions", {})
+        if any(body["metadata"][key] != value for key, value in wanted.items()):
+            return 409, _status(409, "what stands in the precondition does not match")
         if options.get("propagationPolicy") == "Foreground":
             body["metadata"] |= {"deletionTimestamp": "2026-01-01T00:10:00Z", "finalizers": ["foregroundDeletion"]}
             return 200, self.store.put(parts["plural"], body)

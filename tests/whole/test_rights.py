@@ -34,6 +34,7 @@ async def test_every_request_is_allowed_and_every_right_is_used(mocker: MockerFi
     mocker.patch.object(attempts, "POD_PATIENCE", timedelta(0))
     async with operated(sweep_seconds=0.2) as rig:
         await rig.life("ordinary")
+        await _expired(rig)
         await _terminated(rig)
         await _stalled(rig)
         await _without_a_pod(rig, mocker)
@@ -43,6 +44,17 @@ async def test_every_request_is_allowed_and_every_right_is_used(mocker: MockerFi
         used = {verb_and_resource(call) for call in rig.server.calls if call.plural}
 
     assert used == granted(OPERATOR) - IMPLIED
+
+
+async def _expired(rig: Rig) -> None:
+    rig.create("expired", ttlSecondsAfterFinished=0)
+    await rig.until_state("Running", "expired")
+    rig.controllers.finish(rig.task("expired"))
+    await rig.until("it is deleted", lambda: not rig.store.find("longtasks", lambda task: _named(task, "expired")))
+
+
+def _named(body: Json, name: str) -> bool:
+    return bool(body["metadata"]["name"] == name)
 
 
 async def _terminated(rig: Rig) -> None:
