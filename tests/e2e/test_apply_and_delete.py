@@ -33,7 +33,7 @@ def test_a_manifest_that_is_applied_again_does_not_resume_a_suspended_task(lab: 
     lab.kubectl("apply", "-f", "-", *first, manifest=items(count=500))
     task = lab.handle("items")
     task.wait_for_saved(3)
-    lab.kubectl("patch", "longtask", "items", "--type=merge", "-p", '{"spec":{"desiredState":"Suspend"}}')
+    lab.kubectl("patch", "lt", "items", "--type=merge", "-p", '{"spec":{"desiredState":"Suspend"}}')
     saved = task.wait_for_state("Suspended")["status"]["checkpoint"]
 
     lab.kubectl("apply", "-f", "-", *again, manifest=items(count=500, backoff_limit=3))
@@ -52,7 +52,7 @@ def test_a_deleted_task_stops_its_worker_and_leaves_nothing(lab: Lab, cascade: s
         task = lab.start(items(count=500))
         task.wait_for_saved(3)
 
-        lab.kubectl("delete", "longtask", "items", f"--cascade={cascade}", "--wait=false")
+        lab.kubectl("delete", "lt", "items", f"--cascade={cascade}", "--wait=false")
         wait_for(lambda: lab.api.find("LongTask", "items", lab.namespace) is None, timeout=60, what="it to be gone")
         task.wait_until_bare()
 
@@ -74,7 +74,7 @@ def test_a_task_that_is_deleted_without_its_job_leaves_a_worker_that_soon_stops(
     task = lab.start(items(count=5000))
     task.wait_for_saved(3)
 
-    lab.kubectl("delete", "longtask", "items", "--cascade=orphan")
+    lab.kubectl("delete", "lt", "items", "--cascade=orphan")
     line = lab.wait_for_line("log", "cleanup")
     wait_for(lambda: not task.active_pods(), timeout=60, what="its pod to have ended")
 
@@ -93,7 +93,7 @@ def test_a_task_is_suspended_deleted_and_leaves_nothing(lab: Lab) -> None:
     task.want("Suspend")
     task.wait_for_state("Suspended")
 
-    lab.kubectl("delete", "longtask", "items")
+    lab.kubectl("delete", "lt", "items")
 
     task.wait_until_bare()
 

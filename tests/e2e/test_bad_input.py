@@ -117,7 +117,7 @@ def test_a_task_that_can_not_be_is_refused_with_what_to_do(run: Kubectl, manifes
         run("apply", "-f", "-", manifest=manifest)
 
     assert words in str(caught.value)
-    assert run("get", "longtasks", "-o", "name") == ""
+    assert run("get", "lt", "-o", "name") == ""
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_kubectl_wait_returns_when_nothing_of_the_task_is_at_work(lab: Lab) -> N
     for first in (True, False):
         with ThreadPoolExecutor() as pool:
             task.want("Suspend")
-            waiting = pool.submit(lab.kubectl, "wait", "--for=condition=Suspended", "longtask/items", "--timeout=60s")
+            waiting = pool.submit(lab.kubectl, "wait", "--for=condition=Suspended", "lt/items", "--timeout=60s")
             if first:
                 lab.pod_asked_to_stop(task)
                 assert not waiting.done()
