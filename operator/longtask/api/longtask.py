@@ -89,7 +89,7 @@ class Checkpoint(Model):
 
 
 class Progress(Model):
-    """How far the work is, for people. All that is decided from it is whether an attempt has got on."""
+    """How far the work is, for people. Nothing comes of it but warnings, and whether an attempt has got on."""
 
     done: int = Field(ge=0, le=names.MAX_SEQUENCE, description="How many items are done.")
     total: int | None = Field(
@@ -236,7 +236,9 @@ class LongTaskStatus(Model):
         default=None, description="Name of the current attempt's Job, in the same namespace."
     )
     start_time: Timestamp | None = Field(default=None, description="When a worker was first at work.")
-    completion_time: Timestamp | None = Field(default=None, description="When the task became Complete.")
+    completion_time: Timestamp | None = Field(
+        default=None, description="When the task ended: became Complete, Failed or Terminated."
+    )
     failures: int | None = Field(
         default=None,
         ge=0,
@@ -264,7 +266,7 @@ class LongTaskStatus(Model):
     progress: Progress | None = Field(
         default=None,
         description="How far the work is, as reported by the worker, for people. Nothing is decided from it "
-        "except whether an interrupted attempt has got on.",
+        "except warnings, and whether an interrupted attempt has got on.",
     )
     checkpoint: Checkpoint | None = Field(
         default=None,

@@ -10,8 +10,9 @@ import select
 import shutil
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from longtask.worker import exitcodes
 from longtask.worker.progress import one_line
 
 if TYPE_CHECKING:
@@ -69,6 +70,13 @@ class Console:
             leave_message(self._termination_log, line)
         if select.select([], [2], [], 0)[1]:
             os.write(2, f"longtask: {line}\n".encode(errors="replace"))
+
+    def die(self, line: str) -> NoReturn:
+        """End the process from whichever thread learns that another worker holds the task. No cleanup: it is theirs."""
+        try:
+            self.last_words_at_once(line)
+        finally:  # whatever is wrong with the log
+            os._exit(exitcodes.FAILED)
 
 
 def _time_left(progress: dict[str, Any]) -> str:

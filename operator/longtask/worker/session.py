@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import math
 import operator
-import os
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from longtask.worker import envelope, exitcodes
+from longtask.worker import envelope
 from longtask.worker.claiming import claim
 from longtask.worker.endings import Ending, ending_of_save
 from longtask.worker.errors import NotFinishedError
@@ -79,7 +78,7 @@ class Session:
             state = migrate(state, old)
         self._control.epoch, self._control.done = self._claim.epoch, done
         self._longest = envelope.longest_of(self._claim.data)
-        self._saver = Saver(self._store, self._claim, self._stop, self._console, self._die)
+        self._saver = Saver(self._store, self._claim, self._stop, self._console, self._console.die)
         where = (
             f"going on from checkpoint {self._claim.sequence}, {done} done" if self._claim.data else "from the start"
         )
@@ -186,10 +185,3 @@ class Session:
         if self._saver is None:
             raise RuntimeError("the task is not claimed yet")
         return self._saver
-
-    def _die(self, line: str) -> NoReturn:
-        """End the process from whichever thread learns that another worker holds the task. No cleanup: it is theirs."""
-        try:
-            self._console.last_words_at_once(line)
-        finally:  # whatever is wrong with the log
-            os._exit(exitcodes.FAILED)

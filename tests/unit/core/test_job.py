@@ -141,6 +141,23 @@ def test_only_the_workers_container_gets_access_and_identity() -> None:
     assert mount == {"name": "longtask-access", "mountPath": "/var/run/secrets/longtask.dev", "readOnly": True}
 
 
+def test_a_worker_is_told_the_schema_and_whether_it_is_asked_before_it_is_stopped() -> None:
+    body = a_body()
+    body["spec"] |= {"checkpoint": {"schema": "rows/2"}, "suspend": {"waitForBatch": True, "limitSeconds": 90}}
+    env = env_of(the_pod(body)["containers"][0])
+    assert (env["LONGTASK_CHECKPOINT_SCHEMA"], env["LONGTASK_WAIT_FOR_BATCH"]) == ("rows/2", "1")
+    assert the_job(body)["metadata"]["annotations"]["longtask.dev/wait-for-batch-seconds"] == "90"
+
+
+@pytest.mark.parametrize("spec", [{}, {"checkpoint": {}, "suspend": {"waitForBatch": False, "limitSeconds": 90}}])
+def test_a_worker_is_told_nothing_of_what_the_task_does_not_have(spec: dict[str, Any]) -> None:
+    body = a_body()
+    body["spec"] |= spec
+    env = env_of(the_pod(body)["containers"][0])
+    assert not {"LONGTASK_CHECKPOINT_SCHEMA", "LONGTASK_WAIT_FOR_BATCH"} & env.keys()
+    assert "longtask.dev/wait-for-batch-seconds" not in the_job(body)["metadata"]["annotations"]
+
+
 def test_access_is_a_token_of_the_pods_own_account_and_the_clusters_authority() -> None:
     (volume,) = the_pod(a_body())["volumes"]
     token, authority = volume["projected"]["sources"]

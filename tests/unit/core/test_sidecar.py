@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from longtask.api.checkpoint import CheckpointSpec
 from longtask.core.exitcodes import ExitCodes
 from longtask.core.job import job_manifest
 from longtask.core.sidecar import SidecarImage
@@ -170,10 +171,27 @@ def test_what_the_user_says_of_a_code_wins_over_the_protocol() -> None:
     assert rules_of(job) == [("Ignore", "copy", [78]), ("FailJob", "copy", [75])]
 
 
-def test_a_code_has_one_meaning() -> None:
-    codes = ExitCodes.of(None)
-    assert codes == ExitCodes()
-    assert not codes.interrupted & codes.never_retry
+def test_without_a_mapping_the_codes_are_the_protocols() -> None:
+    protocol = ExitCodes(complete=frozenset(), interrupted=frozenset({75}), never_retry=frozenset({78}))
+    assert ExitCodes.of(None) == ExitCodes.of(CheckpointSpec()) == protocol
+
+
+MAPPINGS = [
+    (complete, interrupted)
+    for complete in ((), (3,), (75,), (78,), (75, 78))
+    for interrupted in ((), (143,), (75, 143), (78,))
+    if not {*complete} & {*interrupted}  # the API server refuses a code in both
+]
+
+
+@pytest.mark.parametrize(("complete", "interrupted"), MAPPINGS)
+def test_a_code_has_one_meaning_and_it_is_the_users(complete: tuple[int, ...], interrupted: tuple[int, ...]) -> None:
+    codes = ExitCodes.of(CheckpointSpec(complete_exit_codes=complete, interrupted_exit_codes=interrupted))
+    kinds = (codes.complete, codes.interrupted, codes.never_retry)
+    assert codes.complete == set(complete)
+    assert codes.interrupted >= set(interrupted)
+    assert frozenset[int]().union(*kinds) == {75, 78, *complete, *interrupted}
+    assert sum(map(len, kinds)) == len({75, 78, *complete, *interrupted})
 
 
 def test_a_file_without_a_sidecar_is_a_mistake_of_the_caller() -> None:

@@ -57,6 +57,18 @@ def test_a_job_at_work() -> None:
     assert found.active_since == NOON - timedelta(seconds=30), "since it was last started"
 
 
+@pytest.mark.parametrize(
+    ("annotations", "expected"),
+    [
+        ({names.ANNOTATION_WAIT_FOR_BATCH: "90"}, timedelta(seconds=90)),
+        ({}, None),
+        ({names.ANNOTATION_WAIT_FOR_BATCH: "x"}, None),
+    ],
+)
+def test_for_how_long_the_worker_of_a_job_is_asked(annotations: Json, expected: timedelta | None) -> None:
+    assert job(annotations=annotations).batch_wait == expected
+
+
 @pytest.mark.parametrize(("value", "expected"), [("True", True), ("False", False)])
 def test_whether_the_job_controller_has_suspended_it(value: str, expected: bool) -> None:
     assert job(("Suspended", value)).suspended is expected

@@ -116,3 +116,12 @@ def test_last_words_at_once_do_not_wait_for_a_log_that_nobody_reads(tmp_path: Pa
 def test_last_words_at_once_are_logged_too(capfd: pytest.CaptureFixture[str]) -> None:
     Console().last_words_at_once("fenced")
     assert capfd.readouterr().err == "longtask: fenced\n"
+
+
+def test_a_fenced_worker_ends_even_if_its_log_can_not_be_written(mocker: MockerFixture) -> None:
+    leave = mocker.patch.object(os, "_exit", side_effect=SystemExit)
+    console = Console()
+    mocker.patch.object(console, "last_words_at_once", side_effect=OSError("closed"))
+    with pytest.raises(SystemExit):
+        console.die("fenced")
+    leave.assert_called_once_with(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ from tests.unit.worker.standin import StandIn
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.unit.worker.builders import Program
 
 RUN, SUSPEND, TERMINATE = Wanted.RUN, Wanted.SUSPEND, Wanted.TERMINATE
 
@@ -140,14 +143,22 @@ class Slow(Task):
 """
 
 
+@contextmanager
+def asked_in_its_first_batch(server: StandIn, folder: Path) -> Iterator[Program]:
+    """Have a worker that ends its first batch while its task is to be suspended."""
+    environment = pod_environment(server, folder) | {"LONGTASK_WAIT_FOR_BATCH": "1"}
+    with run_worker(folder, environment, "count.py:Slow", code=SLOW) as worker:
+        worker.await_line("begin 0")
+        server.set("spec.desiredState", "Suspend")
+        claimed = server.patches()[0].at
+        server.wait_until(lambda: time.monotonic() - claimed > ASK_EVERY, "the time to ask")
+        worker.step()
+        yield worker
+
+
 def test_a_worker_that_is_asked_waits_between_two_batches_and_the_same_one_goes_on(tmp_path: Path) -> None:
     with StandIn() as server:
-        environment = pod_environment(server, tmp_path) | {"LONGTASK_WAIT_FOR_BATCH": "1"}
-        with run_worker(tmp_path, environment, "count.py:Slow", code=SLOW) as worker:
-            worker.await_line("begin 0")
-            server.set("spec.desiredState", "Suspend")
-            server.wait_until(lambda: _seconds_since_the_claim(server) > ASK_EVERY, "the time to ask")
-            worker.step()
+        with asked_in_its_first_batch(server, tmp_path) as worker:
             server.wait_until(lambda: server.checkpoint["cause"] == "Stop", "the answer")
             assert json.loads(server.checkpoint["data"])["state"] == {"next": 1}
             assert "begin 1" not in worker.lines
@@ -163,12 +174,7 @@ def test_a_worker_that_is_asked_waits_between_two_batches_and_the_same_one_goes_
 
 def test_a_worker_that_waits_is_stopped_with_everything_saved(tmp_path: Path) -> None:
     with StandIn() as server:
-        environment = pod_environment(server, tmp_path) | {"LONGTASK_WAIT_FOR_BATCH": "1"}
-        with run_worker(tmp_path, environment, "count.py:Slow", code=SLOW) as worker:
-            worker.await_line("begin 0")
-            server.set("spec.desiredState", "Suspend")
-            server.wait_until(lambda: _seconds_since_the_claim(server) > ASK_EVERY, "the time to ask")
-            worker.step()
+        with asked_in_its_first_batch(server, tmp_path) as worker:
             worker.await_line("asked to suspend: saved, and waiting")
             worker.signal()
             assert worker.wait() == 75
@@ -179,7 +185,3 @@ def test_a_worker_that_is_not_to_be_asked_asks_nothing(tmp_path: Path) -> None:
     with StandIn() as server, run_worker(tmp_path, pod_environment(server, tmp_path)) as worker:
         assert worker.wait() == 0
         assert [request.method for request in server.requests].count("GET") == 1
-
-
-def _seconds_since_the_claim(server: StandIn) -> float:
-    return time.monotonic() - server.patches()[0].at

@@ -342,15 +342,6 @@ def test_a_handler_of_sigterm_that_a_library_has_replaced_is_put_back() -> None:
         assert "something has replaced the handler of SIGTERM; it is back in place" in bench.console.lines
 
 
-def test_a_fenced_worker_ends_even_if_its_log_can_not_be_written(mocker: MockerFixture) -> None:
-    leave = mocker.patch.object(os, "_exit", side_effect=SystemExit)
-    with a_session() as bench:
-        mocker.patch.object(bench.console, "last_words_at_once", side_effect=OSError("closed"))
-        with pytest.raises(SystemExit):
-            bench.session._die("fenced")
-    leave.assert_called_once_with(1)
-
-
 def test_after_an_error_the_position_that_was_handed_over_is_still_saved() -> None:
     with a_session(save_every=0.0) as bench:
         bench.begin()

@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from longtask.worker import exitcodes
 from longtask.worker.errors import AwayError, RefusedError
 from longtask.worker.progress import Meter, describe
 from longtask.worker.retry import Retry, jitter
@@ -72,7 +71,7 @@ class Keeper:
             self._data = self._data or claimed.data
             if self._position.content is None:
                 self._position = content.unpack(claimed.data)
-            saver = Saver(self._store, claimed, self._stop, self._console, self._die)
+            saver = Saver(self._store, claimed, self._stop, self._console, self._console.die)
             try:
                 self._save_until_stopped(saver)
                 self._save_last(saver)
@@ -163,13 +162,6 @@ class Keeper:
                     said = str(error)
                     self._console.say(f"waiting for {self._store.name}: {error}")
                 _pause(min(LONGEST_WAIT, retry.wait_after(AwayError(str(error), retry_after=error.retry_after))))
-
-    def _die(self, line: str) -> NoReturn:
-        """End the process from the saver's thread: another pod holds the task. Started again, it finds that out."""
-        try:
-            self._console.last_words_at_once(line)
-        finally:
-            os._exit(exitcodes.FAILED)
 
 
 def _pause(seconds: float) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from longtask.worker.sidecar.content import unpack
 from tests.unit.worker.builders import Program, pod_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.unit.worker.standin import StandIn
@@ -49,6 +51,19 @@ class Pod:
         with self.run("restore") as program:
             program.wait()
         return program
+
+    @contextmanager
+    def at_work(self, server: StandIn) -> Iterator[Program]:
+        """Have it restored, at work, and saved once, for the length of a `with` block."""
+        assert self.restore().process.returncode == 0
+        with self.save() as saving:
+            self.write("at 40")
+            server.wait_until(lambda: server.checkpoint["sequence"] == 1, "a save on the way")
+            yield saving
+
+    def write_too_much(self) -> None:
+        """Write what can't be compressed into the limit."""
+        self.file.write_bytes(b"".join(number.to_bytes(4, "big") for number in range(0, 2**31, 9973)))
 
     def write(self, text: str) -> None:
         """Replace the file, as programs should."""

@@ -44,10 +44,7 @@ def test_a_version_is_saved_while_the_program_runs_and_restored_in_the_next_pod(
     server: StandIn, tmp_path: Path
 ) -> None:
     first, second = Pod(server, tmp_path, 1), Pod(server, tmp_path, 2)
-    first.restore()
-    with first.save() as saving:
-        first.write("at 40")
-        server.wait_until(lambda: server.checkpoint["sequence"] == 1, "a save on the way")
+    with first.at_work(server) as saving:
         assert (saved(server), server.checkpoint["cause"]) == ("at 40", "Interval")
         first.write("at 70")
         saving.signal()
@@ -67,10 +64,7 @@ def test_the_last_save_says_stop_when_the_task_is_to_be_suspended(
 ) -> None:
     """A program that ends by itself ends the sidecar, too; that is no stop."""
     pod = Pod(server, tmp_path)
-    pod.restore()
-    with pod.save() as saving:
-        pod.write("at 40")
-        server.wait_until(lambda: server.checkpoint["sequence"] == 1, "a save on the way")
+    with pod.at_work(server) as saving:
         server.set("spec.desiredState", wanted)
         pod.write("at 41")
         saving.signal()

@@ -22,11 +22,8 @@ if TYPE_CHECKING:
 def test_a_file_that_does_not_fit_is_told_and_what_was_saved_stays(server: StandIn, tmp_path: Path) -> None:
     """A suspension must not look as if all were saved."""
     pod = Pod(server, tmp_path)
-    pod.restore()
-    with pod.save() as saving:
-        pod.write("at 40")
-        server.wait_until(lambda: server.checkpoint["sequence"] == 1, "a save on the way")
-        pod.file.write_bytes(b"".join(number.to_bytes(4, "big") for number in range(0, 2**31, 9973)))
+    with pod.at_work(server) as saving:
+        pod.write_too_much()
         server.set("spec.desiredState", "Suspend")
         saving.signal()
         assert saving.wait() == 0, saving.output
@@ -38,11 +35,8 @@ def test_a_file_that_does_not_fit_is_told_and_what_was_saved_stays(server: Stand
 def test_a_file_that_is_small_again_is_saved_and_nothing_is_told_any_more(server: StandIn, tmp_path: Path) -> None:
     """Also if it is what was saved before."""
     pod = Pod(server, tmp_path)
-    pod.restore()
-    with pod.save() as saving:
-        pod.write("at 40")
-        server.wait_until(lambda: server.checkpoint["sequence"] == 1, "a save on the way")
-        pod.file.write_bytes(b"".join(number.to_bytes(4, "big") for number in range(0, 2**31, 9973)))
+    with pod.at_work(server) as saving:
+        pod.write_too_much()
         saving.await_line("is too large to be saved")
         pod.write("at 40")
         server.set("spec.desiredState", "Suspend")
@@ -54,10 +48,7 @@ def test_a_file_that_is_small_again_is_saved_and_nothing_is_told_any_more(server
 
 def test_a_sidecar_that_is_killed_and_started_again_goes_on_with_the_claim(server: StandIn, tmp_path: Path) -> None:
     pod = Pod(server, tmp_path)
-    pod.restore()
-    with pod.save() as saving:
-        pod.write("at 40")
-        server.wait_until(lambda: server.checkpoint["sequence"] == 1, "a save on the way")
+    with pod.at_work(server) as saving:
         saving.signal(signal.SIGKILL)
         saving.wait()
     pod.write("at 50")
@@ -122,15 +113,11 @@ def test_a_sidecar_that_is_killed_at_any_of_its_requests_loses_nothing_that_was_
 
 def test_an_api_server_that_is_away_at_the_end_is_waited_for(server: StandIn, tmp_path: Path) -> None:
     pod = Pod(server, tmp_path)
-    pod.restore()
-    with pod.save() as saving:
-        pod.write("at 40")
-        server.wait_until(lambda: server.checkpoint["sequence"] == 1, "a save on the way")
+    with pod.at_work(server) as saving:
         server.stop()
         pod.write("at 41")
         saving.signal()
-        with pytest.raises(Exception, match="timed out"):
-            saving.wait(2)
+        saving.await_line("waiting for the API server")
         server.set("spec.desiredState", "Suspend")
         server.restart()
         assert saving.wait(60) == 0, saving.output
