@@ -1,6 +1,6 @@
 """What goes wrong inside a task: its work goes on from the last save (G1), and nothing else passes for done (G5).
 
-Retries are the Job controller's, with pauses of 10, 20, 40 seconds: no test here waits for more than one of them.
+Retries come after pauses of 10, 20, 40 seconds: no test here waits for a second one in a row.
 """
 
 from __future__ import annotations
@@ -56,7 +56,20 @@ def test_a_crash_uses_one_retry_and_the_work_goes_on_from_the_last_save(lab: Lab
     assert setups(lab) == [0, 10]
     assert lab.items() == list(range(30))
     assert task.status["failures"] == 1
-    assert task.status["attempt"] == 1
+    assert task.status["attempt"] == 2
+    assert "nextTryTime" in said["status"]
+    assert "nextTryTime" not in task.status
+
+
+def test_a_worker_that_gets_on_may_fail_more_often_than_the_limit(lab: Lab) -> None:
+    """With one retry it survives two crashes, because it has got on in between."""
+    task = lab.start(failing("failing", kind="FailsTwice", backoff_limit=1))
+
+    task.wait_for_state("Complete", seconds=2 * RETRY)
+
+    assert setups(lab) == [0, 10, 20]
+    assert lab.items() == list(range(30))
+    assert task.status["failures"] == 1
 
 
 def test_a_task_without_retries_left_is_failed_and_says_what_its_worker_died_of(lab: Lab) -> None:
@@ -73,20 +86,20 @@ def test_a_task_without_retries_left_is_failed_and_says_what_its_worker_died_of(
     assert "item 3 has no name" in lab.kubectl("describe", "lt", task.name)
 
 
-def test_failures_of_earlier_attempts_count(lab: Lab) -> None:
+def test_failures_of_earlier_attempts_count_until_there_is_progress(lab: Lab) -> None:
     """One of one retry is used up; then somebody deletes the Job, which gives no retry back."""
-    task = lab.start(failing(RAISE=5, HOLD=10, backoff_limit=1))
+    task = lab.start(failing(RAISE=5, HOLD=5, backoff_limit=1))
     task.wait("a retry", lambda body: body["status"].get("failures") == 1)
     lab.touch("mended")
-    lab.wait_for_line("log", "holding at 10 epoch 2")
+    lab.wait_for_line("log", "holding at 5 epoch 2")
     (job,) = task.jobs()
 
     lab.api.delete("Job", job["metadata"]["name"], lab.namespace)
-    task.wait("the next attempt", lambda body: body["status"]["attempt"] == 2)
+    task.wait("the next attempt", lambda body: body["status"]["attempt"] == 3)
+    lab.wait_for_line("log", "holding at 5 epoch 3")
     pod = task.running_pod()
-    lab.wait_for_line("log", "holding at 10 epoch 3")
     assert task.jobs()[0]["spec"]["backoffLimit"] == 0
-    assert pod["metadata"]["labels"]["longtask.dev/attempt"] == "2"
+    assert pod["metadata"]["labels"]["longtask.dev/attempt"] == "3"
 
     task.kill()
     failed = failure(task)

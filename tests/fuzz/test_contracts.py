@@ -13,8 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from longtask.api.crd import object_schema
-from longtask.api.longtask import LongTask, LongTaskStatus
+from longtask.api.longtask import LongTask
 from longtask.api.names import ConditionStatus, ConditionType
+from longtask.api.status import LongTaskStatus
 from longtask.core.actions import Question, WriteStatus
 from longtask.core.conditions import MESSAGE_LIMIT, Claim, merge
 from longtask.core.observed import JobOutcome, PodPhase

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from longtask.api.longtask import LongTaskStatus, Progress
 from longtask.api.names import EXIT_NEVER_RETRY, EXIT_SAVED
+from longtask.api.status import LongTaskStatus, Progress
 from longtask.worker.api import LONGEST_RETRY_AFTER, Answer, _answer, _seconds
 from longtask.worker.apistore import ApiStore
 from longtask.worker.console import leave_message

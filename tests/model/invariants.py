@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from longtask.api.longtask import CheckpointCause, DesiredState, State
+from longtask.api.longtask import DesiredState
 from longtask.api.names import ConditionType, Reason
+from longtask.api.status import CheckpointCause, State
 from longtask.core.conditions import reason_of
 from tests.model.objects import changed
 from tests.model.world import NODE, Actor
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from tests.model.world import Setting, World
 
 Invariant = Callable[["World", "Move", "Setting"], str]
+
+
+_OTHER_ENDS: Final = (Reason.NO_PROGRESS, Reason.DEADLINE_EXCEEDED, Reason.PROGRESS_DEADLINE_EXCEEDED)
 
 
 def one_writer_is_accepted(before: World, move: Move, setting: Setting) -> str:  # noqa: ARG001
@@ -55,6 +59,9 @@ def a_checkpoint_never_goes_back(before: World, move: Move, setting: Setting) ->
             return "the checkpoint was removed"
         if now.epoch < was.epoch or now.sequence < was.sequence:
             return f"from epoch {was.epoch}, sequence {was.sequence} back to {now.epoch}, {now.sequence}"
+        over = new.ours.status.start_over_sequence
+        if over is not None and was.sequence <= over:
+            continue  # its user gives up what was saved
         if now.done < was.done and new.ours.status.state is not State.TERMINATED:
             return f"{was.done} batches were saved, and now {now.done}"
     return ""
@@ -84,13 +91,15 @@ def failure_is_never_false(before: World, move: Move, setting: Setting) -> str: 
     truth = move.after.truth
     for _, new in _entered(before, move.after, State.FAILED):
         said = reason_of(new.ours.status.conditions, ConditionType.FAILED)
-        if truth.failures <= new.backoff_limit and not truth.never and said != Reason.NO_PROGRESS:
+        if truth.failures <= new.backoff_limit and not truth.never and said not in _OTHER_ENDS:
             return f"{truth.failures} failures of {new.backoff_limit + 1}, and yet {new.ours!r}"
     return ""
 
 
 def only_failures_use_retries(before: World, move: Move, setting: Setting) -> str:  # noqa: ARG001
-    """G6: no more failures are counted than there were."""
+    """G6: no more failures are counted than there were. One that made no progress in time is a failure, too."""
+    if setting.progress_deadline is not None:
+        return ""
     for task in move.after.tasks:
         counted = task.ours.status.failures or 0
         if counted > move.after.truth.failures:

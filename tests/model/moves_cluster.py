@@ -136,12 +136,14 @@ def _reported(world: World, pod: SimPod, said: SimPod | None, process: SimProces
 def _start(world: World, setting: Setting, pod: SimPod) -> World:
     task = next((task for task in world.tasks if task.uid == pod.task_uid), None)
     name = "import" if task is None else task.name
+    job = next((job for job in world.jobs if job.uid == pod.owner), None)
     process = SimProcess(
         pod=pod.uid,
         node=pod.node or NODE,
         task_uid=pod.task_uid,
         task_name=name,
         attempt=pod.attempt,
+        start_over=None if job is None else job.start_over,
         program=setting.program,
     )
     return changed(world, processes=(*world.processes, process))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from longtask.api.longtask import CheckpointCause
+from longtask.api.status import CheckpointCause
 from longtask.shell.errors import ApiError
 from tests.model.objects import Ours, changed
 from tests.model.operate import act, awake, commit, crash, look

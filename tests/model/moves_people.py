@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from longtask.api.longtask import DesiredState
 from longtask.api.names import job_name
 from tests.model import server
 from tests.model.garbage import evict
-from tests.model.objects import SimJob, SimPod, SimTask, changed
+from tests.model.objects import Ours, SimJob, SimPod, SimTask, changed
 from tests.model.world import Actor, Edit, Harm, first_world, tick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.model.world import Setting, World
+
+A_LONG_TIME = timedelta(hours=1)
 
 Step = tuple[str, Actor, "World"]
 
@@ -59,6 +62,8 @@ def _with_edit(task: SimTask, edit: Edit) -> SimTask | None:
         return changed(task, template="b" if task.template == "a" else "a")
     if edit is Edit.LIMIT:
         return changed(task, backoff_limit=task.backoff_limit + 1)
+    if edit is Edit.RESTART:
+        return changed(task, restart_nonce=(task.restart_nonce or 0) + 1, from_beginning=True)
     wish = _WISHES[edit]
     if task.desired in (wish, DesiredState.TERMINATE):
         return None
@@ -84,8 +89,23 @@ def _meddled(world: World, setting: Setting) -> Iterator[tuple[str, World]]:
         yield "the node is lost", lost
     for job in world.jobs:
         yield from _meddled_with_job(world, setting, job)
+    if Harm.TIME in harms:
+        yield from ((f"a long time passes for {task.name}", _aged(world, task)) for task in world.tasks if _ages(task))
     for task in world.tasks:
         yield from _meddled_beside(world, setting, task)
+
+
+def _ages(task: SimTask) -> bool:
+    return task.ours.status.active_since is not None
+
+
+def _aged(world: World, task: SimTask) -> World:
+    """What the clock does to a task that is `Running`: all its deadlines are over."""
+    status = task.ours.status
+    mark, since = status.last_progress, status.active_since
+    marked = None if mark is None else mark.model_copy(update={"time": mark.time - A_LONG_TIME})
+    aged = {"active_since": None if since is None else since - A_LONG_TIME, "last_progress": marked}
+    return server.put_task(world, changed(task, ours=Ours.of(status.model_copy(update=aged))))
 
 
 def _meddled_with_job(world: World, setting: Setting, job: SimJob) -> Iterator[tuple[str, World]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from longtask.api.longtask import CheckpointCause, DesiredState
+from longtask.api.longtask import DesiredState
 from longtask.api.names import EXIT_NEVER_RETRY, EXIT_SAVED
+from longtask.api.status import CheckpointCause
 from longtask.shell.errors import Missing, Refused
 from tests.model import server
 from tests.model.kubelet import KILLED
@@ -83,7 +84,8 @@ def _claim(world: World, setting: Setting, process: SimProcess) -> Step:
         message = "a claim leaves a checkpoint"
         raise ValueError(message)
     saved = made.checkpoint
-    mine = changed(process, epoch=saved.epoch, sequence=saved.sequence, done=saved.done)
+    over = process.start_over is not None and saved.sequence <= process.start_over
+    mine = changed(process, epoch=saved.epoch, sequence=saved.sequence, done=0 if over else saved.done)
     return f"{process.pod} claims epoch {saved.epoch}", Actor.WORKER, with_process(after, mine)
 
 

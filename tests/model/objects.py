@@ -11,7 +11,8 @@ from enum import StrEnum, unique
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from longtask.api.longtask import CheckpointCause, DesiredState, LongTaskStatus
+from longtask.api.longtask import DesiredState
+from longtask.api.status import CheckpointCause, LongTaskStatus
 from longtask.core.observed import PodPhase
 
 if TYPE_CHECKING:
@@ -84,8 +85,11 @@ class Ours:
 
     @classmethod
     def of(cls, status: LongTaskStatus) -> Self:
-        """The one object for that content. The history is left out: nothing is decided from it, and it would grow."""
-        plain = status.model_copy(update={"history": (), "progress": None, "checkpoint": None})
+        """The one object for that content. The history is left out: nothing is decided from it, and it would grow.
+
+        So is the time of the next try: every patience is over.
+        """
+        plain = status.model_copy(update={"history": (), "progress": None, "checkpoint": None, "next_try_time": None})
         known = cls._known.get(plain)
         if known is None:
             known = cls()
@@ -121,6 +125,12 @@ class SimTask(Kept):
     """Seconds for which it stays after it has ended."""
     waits: bool = False
     """Its workers are asked before they are stopped for a suspension."""
+    deadline: int | None = None
+    """Seconds for which it may be `Running`."""
+    progress_deadline: int | None = None
+    """Seconds for which its workers may be without progress."""
+    restart_nonce: int | None = None
+    from_beginning: bool = False
     ours: Ours = field(default_factory=lambda: Ours.of(LongTaskStatus()))
     checkpoint: SimCheckpoint | None = None
 
@@ -151,6 +161,9 @@ class SimJob(Kept):
     template: str = "a"
     failures_before: int = 0
     backoff_limit: int = 1
+    restart_nonce: int | None = None
+    start_over: int | None = None
+    """Its workers go on from no save up to that number."""
     waits: bool = False
     suspend: bool = False
     deleting: bool = False
@@ -235,6 +248,7 @@ class SimProcess(Kept):
     task_name: str
     attempt: int
     program: Program = Program.LIBRARY
+    start_over: int | None = None
     epoch: int = 0
     """Its claim; 0 before it has made one."""
     sequence: int = 0

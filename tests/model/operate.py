@@ -88,8 +88,10 @@ def commit(world: World, setting: Setting, task: SimTask, action: Action) -> Wor
     match action:
         case WriteStatus():
             return server.patch_status(world, setting, task, action)
-        case CreateJob(attempt=attempt, failures_before=before, backoff_limit=limit):
-            return server.create_job(world, task, attempt=attempt, failures_before=before, backoff_limit=limit)
+        case CreateJob(attempt=attempt, failures_before=before, backoff_limit=limit, start_over=over):
+            return server.create_job(
+                world, task, attempt=attempt, failures_before=before, backoff_limit=limit, start_over=over
+            )
         case SetJobSuspended(name=name, uid=uid, resource_version=version, suspend=suspend):
             return server.set_suspend(world, setting, name, uid, version, suspend=suspend)
         case DeleteJob(name=name, uid=uid):

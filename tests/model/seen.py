@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from longtask.api.longtask import Checkpoint, LongTaskStatus, Progress
+from longtask.api.status import Checkpoint, LongTaskStatus, Progress
 from longtask.core.exitcodes import ExitCodes
 from longtask.core.observed import JobOutcome, Observed, ObservedJob, ObservedPod, ObservedTask
 from tests.model.objects import JobCondition, SimJob, SimPod, SimTask
@@ -79,6 +79,10 @@ def seen_task(task: SimTask) -> ObservedTask:
         queue=None,
         keeps_file=task.keeps_file,
         exit_codes=ExitCodes(),
+        active_deadline=None if task.deadline is None else timedelta(seconds=task.deadline),
+        progress_deadline=None if task.progress_deadline is None else timedelta(seconds=task.progress_deadline),
+        restart_nonce=task.restart_nonce,
+        from_beginning=task.from_beginning,
         ttl=None if task.ttl is None else timedelta(seconds=task.ttl),
         grace_seconds=600,
         status=status_of(task),
@@ -100,6 +104,7 @@ def seen_job(job: SimJob) -> ObservedJob:
         attempt=job.attempt,
         template_hash=job.template,
         failures_before=job.failures_before,
+        restart_nonce=job.restart_nonce,
         batch_wait=timedelta(seconds=BATCH_WAIT) if job.waits else None,
         deleting=job.deleting,
         suspend=job.suspend,

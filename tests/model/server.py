@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from longtask.api.longtask import CheckpointCause, DesiredState, LongTaskStatus, State
+from longtask.api.longtask import DesiredState
 from longtask.api.names import job_name
+from longtask.api.status import CheckpointCause, LongTaskStatus, State
 from longtask.shell.errors import Conflict, Missing, Refused
 from tests.model.objects import Ours, SimCheckpoint, SimJob, SimPod, SimTask, changed
 from tests.model.storage import delete_pod, drop_finalizer, job_status_refused
@@ -107,7 +108,15 @@ def _check_states(task: SimTask, status: LongTaskStatus, checkpoint: SimCheckpoi
             raise Refused(words, status=422, details={"causes": [{"message": words}]})
 
 
-def create_job(world: World, task: SimTask, *, attempt: int, failures_before: int, backoff_limit: int) -> World:
+def create_job(
+    world: World,
+    task: SimTask,
+    *,
+    attempt: int,
+    failures_before: int,
+    backoff_limit: int,
+    start_over: int | None = None,
+) -> World:
     """Create the Job of an attempt, from the task as it is stored. Raises `Conflict` if the name is taken."""
     name = job_name(task.name, task.uid, attempt)
     if world.job(name) is not None:
@@ -121,6 +130,8 @@ def create_job(world: World, task: SimTask, *, attempt: int, failures_before: in
         template=task.template,
         failures_before=failures_before,
         backoff_limit=backoff_limit,
+        restart_nonce=task.restart_nonce,
+        start_over=start_over,
         waits=task.waits,
     )
     return changed(world, jobs=(*world.jobs, job), serial=serial)

@@ -72,6 +72,23 @@ SMALL_WORLDS: Final = {
     "a task that is deleted when it has ended": replace(
         PROMPT, ttl=0, edits=(*WISHES, Edit.RECREATE), most_edits=2, harms=(Harm.NEVER,), most_harms=1
     ),
+    "a task that is started over": replace(
+        PROMPT, work=2, edits=(*TOGGLES, Edit.RESTART), most_edits=2, harms=(Harm.CRASH, Harm.DELETE_JOB), most_harms=1
+    ),
+    "a task that is started over, disturbed": replace(
+        PROMPT, edits=(Edit.RESTART,), most_edits=2, faults=tuple(Fault), most_faults=1
+    ),
+    "a task whose time is limited": replace(
+        PROMPT, deadline=60, edits=WISHES, most_edits=2, harms=(Harm.TIME, Harm.CRASH), most_harms=2
+    ),
+    "a worker that makes no progress": replace(
+        PROMPT,
+        progress_deadline=60,
+        edits=TOGGLES,
+        most_edits=1,
+        harms=(Harm.TIME, Harm.CRASH, Harm.DEAF),
+        most_harms=2,
+    ),
     "two operators": replace(PROMPT, operators=2, edits=WISHES, most_edits=2),
     "two operators that are behind": Setting(operators=2, edits=TOGGLES, most_edits=1, controller_lags=False),
 }

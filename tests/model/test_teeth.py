@@ -11,10 +11,12 @@ from unittest.mock import patch
 
 import pytest
 
-from longtask.api.longtask import DesiredState, State
+from longtask.api.longtask import DesiredState
+from longtask.api.status import State
 from longtask.core import attempts, situation, verdict
 from longtask.core import reconcile as decision
 from longtask.core.actions import Outcome, Plan, SetJobSuspended, WriteStatus
+from longtask.core.next_attempt import fail
 from longtask.core.observed import JobOutcome
 from longtask.core.reconcile import reconcile
 from longtask.core.status import with_state
@@ -58,7 +60,7 @@ def _believes_the_job(o: Observed) -> Plan:
 
 def _takes_every_78_for_a_failure(o: Observed) -> Plan:
     def fails(seen: Observed) -> Plan:
-        return verdict._failed(seen, "PodFailurePolicy", "", 1)
+        return fail(seen, reason="PodFailurePolicy", message="", failures=1)
 
     with patch.object(verdict, "_stopped_by_its_exit_code", fails):
         return reconcile(o)

@@ -51,6 +51,7 @@ class Edit(StrEnum):
     TERMINATE = "Terminate"
     TEMPLATE = "change the template"
     LIMIT = "raise backoffLimit"
+    RESTART = "start over"
     DELETE = "delete the task"
     DELETE_FOREGROUND = "delete the task in the foreground"
     RECREATE = "create a task of the same name"
@@ -77,6 +78,7 @@ class Harm(StrEnum):
     DEAF = "a worker does not hear SIGTERM and is killed"
     DELETE_POD = "somebody deletes a pod"
     EVICT = "a pod is evicted"
+    TIME = "a long time passes"
     LOSE_NODE = "the node is lost"
     DELETE_JOB = "somebody deletes a Job"
     ORPHAN_JOB = "somebody deletes a Job and leaves its pods"
@@ -123,6 +125,10 @@ class Setting:
     """Workers are asked before they are stopped for a suspension, and may answer."""
     ttl: int | None = None
     """Seconds for which a task stays after it has ended."""
+    deadline: int | None = None
+    """Seconds for which a task may be `Running`."""
+    progress_deadline: int | None = None
+    """Seconds for which a worker may be without progress."""
     exits_on_term: tuple[int, ...] = (143,)
     """What a program that knows no protocol may exit with when it is asked to stop."""
     logical: bool = True
@@ -148,6 +154,8 @@ class Setting:
             backoff_limit=self.backoff_limit,
             keeps_file=keeps_file,
             ttl=self.ttl,
+            deadline=self.deadline,
+            progress_deadline=self.progress_deadline,
             waits=self.waits,
         )
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from longtask.api import names, rules
-from longtask.api.longtask import LongTaskSpec, LongTaskStatus, State
+from longtask.api.longtask import LongTaskSpec
+from longtask.api.status import LongTaskStatus, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

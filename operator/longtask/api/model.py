@@ -6,10 +6,12 @@ It must not know any field of the resource.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
+
+INT32_MAX: Final = 2**31 - 1
 
 
 def _to_utc(time: datetime) -> datetime:

@@ -39,6 +39,9 @@ ANNOTATION_FAILURES_BEFORE: Final = f"{GROUP}/failures-before"
 # on the Job: for how many seconds its worker is asked before it is stopped
 ANNOTATION_WAIT_FOR_BATCH: Final = f"{GROUP}/wait-for-batch-seconds"
 
+# on the Job: the task's `spec.restartNonce` when it was created
+ANNOTATION_RESTART_NONCE: Final = f"{GROUP}/restart-nonce"
+
 # refused for now: Kueue un-suspends the Jobs that we suspend
 LABEL_KUEUE_QUEUE: Final = "kueue.x-k8s.io/queue-name"
 
@@ -73,6 +76,8 @@ ENV_GRACE_PERIOD_SECONDS: Final = "LONGTASK_GRACE_PERIOD_SECONDS"
 ENV_CHECKPOINT_FILE: Final = "LONGTASK_CHECKPOINT_FILE"  # where `spec.checkpoint.file` is
 
 ENV_CHECKPOINT_SCHEMA: Final = "LONGTASK_CHECKPOINT_SCHEMA"  # `spec.checkpoint.schema`, where there is one
+
+ENV_START_OVER_SEQUENCE: Final = "LONGTASK_START_OVER_SEQUENCE"  # what was saved up to there is not gone on from
 
 ENV_WAIT_FOR_BATCH: Final = "LONGTASK_WAIT_FOR_BATCH"  # "1": `spec.suspend.waitForBatch`, else not there
 
@@ -130,6 +135,7 @@ class Reason(StrEnum):
     RESUMED = "Resumed"  # goes on after a suspension
     RETRYING = "Retrying"  # a pod failed; the Job controller starts another after its back-off
     TEMPLATE_CHANGED = "TemplateChanged"  # a new attempt, because what to run has changed
+    RESTARTED = "Restarted"  # a new attempt, because spec.restartNonce has changed
     INTERRUPTED = "Interrupted"  # a new attempt after an eviction, a drain or a worker that saved and left
 
     WAITING_FOR_BATCH = "WaitingForBatch"  # to be suspended; the worker was asked, and is at its batch
@@ -147,6 +153,8 @@ class Reason(StrEnum):
     BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"  # retries used up; the Job's own word
     POD_FAILURE_POLICY = "PodFailurePolicy"  # a pod's exit code failed the Job for good; the Job's own word
     NEVER_RETRY = "NeverRetry"  # exit code 78
+    DEADLINE_EXCEEDED = "DeadlineExceeded"  # spec.activeDeadlineSeconds are over; the Job's own word for the same
+    PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"  # a worker at work made none; the Deployment's own word
     FALSE_SUCCESS = "FalseSuccess"  # exit 0 with work left
     JOB_LOST = "JobLost"  # somebody deleted or replaced the attempt's Job
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from longtask.api import names
-from longtask.api.longtask import CheckpointCause, DesiredState, State
+from longtask.api.longtask import DesiredState
+from longtask.api.status import CheckpointCause, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

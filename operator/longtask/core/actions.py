@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from longtask.api.longtask import LongTaskStatus
+    from longtask.api.status import LongTaskStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ class CreateJob:
     attempt: int
     failures_before: int
     backoff_limit: int
+    start_over: int | None = None
+    """Number of the last save that the attempt must not go on from; None: it may go on from any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,7 @@ class Outcome(StrEnum):
     TERMINATE = "delete Jobs and pods"
     TERMINATED = "prove that nothing is left, then record Terminated"
     RELEASE = "force-delete pods of lost nodes"
+    STOP = "record why, then delete the Job"
     STALLED = "record Stalled"
     EXPIRED = "delete the task"
 

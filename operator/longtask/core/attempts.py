@@ -6,15 +6,29 @@ It must not know why a Job ended; `verdict` says that.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from longtask.api.longtask import State
-from longtask.api.names import LABEL_KUEUE_QUEUE, MAX_ATTEMPT, ConditionType, Reason
-from longtask.core.actions import CreateJob, DeleteJob, Outcome, Plan, Question, SetJobSuspended, WriteStatus
+from longtask.api.names import LABEL_KUEUE_QUEUE, ConditionType, Reason
+from longtask.api.status import State
+from longtask.core.actions import CreateJob, Outcome, Plan, Question, SetJobSuspended, WriteStatus
 from longtask.core.conditions import is_true
-from longtask.core.interruption import done, has_got_on, idle_too_often, interrupted, was_at_work
+from longtask.core.deadlines import (
+    count_no_progress,
+    next_progress_look,
+    progress_mark,
+    reason_to_stop,
+    was_stopped_for_no_progress,
+)
+from longtask.core.interruption import has_got_on, idle_too_often, interrupted, was_at_work
+from longtask.core.next_attempt import after_failure, how_it_ended, quoted, replace_attempt, retry_afresh
 from longtask.core.observed import JobOutcome, Observed, ObservedJob, ObservedPod, PodPhase, Trouble
+from longtask.core.restart import restart_asked
+from longtask.core.retries import must_wait, pause_after
 from longtask.core.status import at_sequence, blocked, troubled, with_state, worker_finished
 from longtask.core.stop import await_end, complete, delete_jobs, prove_suspended
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 POD_PATIENCE = timedelta(seconds=5)
 """How long an active Job may be without a pod before its events are asked why."""
@@ -39,13 +53,20 @@ def start(o: Observed) -> Plan:
         return await_end(o)
     if worker_finished(o):
         return complete(o, Reason.DONE)
+    if restart_asked(o):
+        return retry_afresh(o)
+    if was_stopped_for_no_progress(o):
+        return count_no_progress(o)
     if status.job_name == o.task.job_name:
         return replace_attempt(o, reason=Reason.JOB_LOST, message="the Job was deleted by somebody else")
+    if must_wait(o):
+        return Plan(outcome=Outcome.WAIT, wake_at=status.next_try_time)
     create = CreateJob(
         name=o.task.job_name,
         attempt=status.attempt,
         failures_before=status.failures or 0,
         backoff_limit=max(0, o.task.backoff_limit - (status.failures or 0)),
+        start_over=status.start_over_sequence,
     )
     if status.state is State.INIT:
         return Plan(outcome=Outcome.START, actions=(create,))
@@ -58,6 +79,8 @@ def resume(o: Observed) -> Plan:
     job = _job(o)
     if worker_finished(o):
         return prove_suspended(o)
+    if restart_asked(o):
+        return retry_afresh(o)
     if o.template_changed:
         return replace_attempt(o, reason=Reason.TEMPLATE_CHANGED, message="the template was changed", fresh=True)
     if job.outcome is not JobOutcome.OPEN:
@@ -79,48 +102,32 @@ def follow(o: Observed) -> Plan:
     if job.suspended is True:
         return Plan(outcome=Outcome.WAIT)  # the Job controller has not seen the resume yet
     if any(pod.active and pod.worker_started for pod in o.attempt_pods):
-        return _record_running(o)
+        return reason_to_stop(o) or _record_running(o)
     if _is_ending(o, job):
         return Plan(outcome=Outcome.WAIT)
+    if restart_asked(o):
+        return retry_afresh(o)
     if o.template_changed:
         return replace_attempt(o, reason=Reason.TEMPLATE_CHANGED, message="the template was changed", fresh=True)
-    if o.active_pods:
-        return _follow_pending(o, o.active_pods[0])
+    return _follow_pending(o, o.active_pods[0]) if o.active_pods else _follow_ended(o, job)
+
+
+def _follow_ended(o: Observed, job: ObservedJob) -> Plan:
+    """No pod is active. How the last one ended may call for another Job, which comes without this one's counts."""
     if o.task.keeps_file and was_at_work(o) and o.live_pods is None:
         return Plan(outcome=Outcome.ASK, question=Question.LIVE_PODS)
     if interrupted(o) and not idle_too_often(o):
         return replace_attempt(o, reason=Reason.INTERRUPTED, message="interrupted after saving; going on")
+    if job.failed and has_got_on(o) and o.task.backoff_limit:
+        return _retry_anew(o, job)
     return _follow_podless(o)
 
 
-def replace_attempt(
-    o: Observed, *, reason: str, message: str, failures: int | None = None, fresh: bool = False
-) -> Plan:
-    """Record the next attempt in the status first; only then delete the old Job.
-
-    `fresh` forgets the failures so far; otherwise `failures` (by default those of the old Job) are carried on.
-    """
-    status = o.task.status
-    job = o.job
-    if status.attempt >= MAX_ATTEMPT:
-        words = f"{message}, but attempt {MAX_ATTEMPT} was the last one: create another task"
-        trouble = Trouble(reason=Reason.ATTEMPTS_EXHAUSTED, message=words, only_a_person_can_help=True)
-        return Plan(outcome=Outcome.STALLED, actions=(WriteStatus(status=blocked(o, trouble)),))
-    if failures is None:
-        failures = (status.failures or 0) if job is None else job.failures
-    record = with_state(
-        o,
-        State.INIT,
-        reason=reason,
-        message=f"{message}: attempt {status.attempt + 1} follows {at_sequence(o)}",
-        attempt=status.attempt + 1,
-        job_name=None,
-        failures=0 if fresh else failures,
-        idle_restarts=None if fresh or has_got_on(o) else (status.idle_restarts or 0) + 1,
-        done_at_start=done(o),
-    )
-    delete = () if job is None or job.deleting else (DeleteJob(name=job.name, uid=job.uid),)
-    return Plan(outcome=Outcome.REPLACE, actions=(WriteStatus(status=record, judged=True), *delete))
+def _retry_anew(o: Observed, job: ObservedJob) -> Plan:
+    """A failure after progress is the first of its row; the Job would go on counting, so another takes its place."""
+    last = o.last_failed(o.pods)
+    words = "the worker failed" if last is None else f"pod {last.name} {how_it_ended(last)}{quoted(last.last_words)}"
+    return after_failure(o, reason=Reason.BACKOFF_LIMIT_EXCEEDED, message=words, failures=job.failures)
 
 
 def _is_ending(o: Observed, job: ObservedJob) -> bool:
@@ -135,7 +142,8 @@ def _record_running(o: Observed) -> Plan:
     if o.template_changed:
         message = "at work with the earlier template: suspend the task and run it again to use the new one"
     record = with_state(o, State.RUNNING, reason=Reason.RUNNING, message=message, job_name=job.name)
-    return Plan(outcome=Outcome.RECORD, actions=(WriteStatus(status=record),))
+    record = record.model_copy(update={"last_progress": progress_mark(o)})
+    return Plan(outcome=Outcome.RECORD, actions=(WriteStatus(status=record),), wake_at=next_progress_look(o))
 
 
 def _follow_pending(o: Observed, pod: ObservedPod) -> Plan:
@@ -185,9 +193,11 @@ def _record_no_worker(o: Observed, *, wake: bool = False) -> Plan:
 
     This rests on the checkpoint: were the worker's last save not known here yet, it would have been an interruption.
     """
+    trouble = _retrying(o, _job(o))
+    at = _next_pod_time(o) if trouble.reason == Reason.RETRYING else None
     return Plan(
         outcome=Outcome.RECORD,
-        actions=(WriteStatus(status=troubled(o, _retrying(o, _job(o))), judged=True),),
+        actions=(WriteStatus(status=troubled(o, trouble, next_try_time=at), judged=True),),
         wake_at=o.now + TROUBLE_INTERVAL if wake else None,
     )
 
@@ -215,14 +225,12 @@ def _retrying(o: Observed, job: ObservedJob) -> Trouble:
     )
 
 
-def how_it_ended(pod: ObservedPod) -> str:
-    """A few words on the end of a pod."""
-    return "failed" if pod.exit_code is None else f"exited with code {pod.exit_code}"
-
-
-def quoted(words: str) -> str:
-    """A pod's last words, to be put behind a sentence."""
-    return f"\n{words.strip()}" if words.strip() else ""
+def _next_pod_time(o: Observed) -> datetime | None:
+    """When the Job controller will make the next pod. None if there is one, or nobody knows when the last ended."""
+    last = o.last_failed(o.pods)
+    if o.active_pods or last is None or last.ended is None:
+        return None
+    return last.ended + pause_after(_job(o).failed)
 
 
 def _job(o: Observed) -> ObservedJob:
@@ -257,8 +265,3 @@ def clear_older(o: Observed) -> Plan:
     """One attempt at a time: Jobs of earlier ones go first, and with them their pods."""
     removals = delete_jobs(o.older_jobs)
     return Plan(outcome=Outcome.CLEAR_AWAY if removals else Outcome.WAIT, actions=removals)
-
-
-def retry_afresh(o: Observed) -> Plan:
-    """Begin the next attempt as if nothing had failed before."""
-    return replace_attempt(o, reason=Reason.RETRYING, message="trying again with fresh retries", fresh=True)

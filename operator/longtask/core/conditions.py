@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from longtask.api.longtask import Condition
 from longtask.api.names import ConditionStatus, Reason
+from longtask.api.status import Condition
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from longtask.api.longtask import CheckpointCause, State
+from longtask.api.status import CheckpointCause, State
+from longtask.core.restart import starts_over
 from longtask.core.status import attempt_claimed
 
 if TYPE_CHECKING:
@@ -62,6 +63,6 @@ def has_got_on(o: Observed) -> bool:
 
 
 def done(o: Observed) -> int:
-    """How much the worker says is done."""
-    progress = o.task.status.progress
+    """How much the worker says is done; nothing, as long as it starts over and has not saved yet."""
+    progress = None if starts_over(o) else o.task.status.progress
     return 0 if progress is None else progress.done

@@ -57,10 +57,12 @@ def job_manifest(
     attempt: int,
     failures_before: int,
     backoff_limit: int,
+    start_over: int | None = None,
     sidecar: SidecarImage | None = None,
 ) -> dict[str, Any]:
     """The Job for an attempt of the task in `body` (as the API server has it), with `backoff_limit` retries left.
 
+    `start_over`: number of the last save that it must not go on from.
     `sidecar`: the image of what saves for a program that can't do so itself. Raises ValueError if it is needed and
     missing.
     """
@@ -77,7 +79,10 @@ def job_manifest(
     pod_metadata = template.setdefault("metadata", {})
     pod_metadata["labels"] = {**(pod_metadata.get("labels") or {}), **labels}
     worker = _prepare_pod(template["spec"])
-    _give_access(template["spec"], worker, _identity(metadata, attempt, checkpoint, suspend), checkpoint.file, sidecar)
+    who = _identity(metadata, attempt, checkpoint, suspend)
+    if start_over is not None:
+        who[names.ENV_START_OVER_SEQUENCE] = str(start_over)
+    _give_access(template["spec"], worker, who, checkpoint.file, sidecar)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -85,11 +90,7 @@ def job_manifest(
             "name": names.job_name(metadata["name"], metadata["uid"], attempt),
             "namespace": metadata["namespace"],
             "labels": labels,
-            "annotations": {
-                names.ANNOTATION_TEMPLATE_HASH: template_hash(spec),
-                names.ANNOTATION_FAILURES_BEFORE: str(failures_before),
-                **({names.ANNOTATION_WAIT_FOR_BATCH: str(suspend.limit_seconds)} if suspend.wait_for_batch else {}),
-            },
+            "annotations": _notes(spec, failures_before, suspend),
             "ownerReferences": [_owner(metadata)],
         },
         "spec": {
@@ -101,6 +102,19 @@ def job_manifest(
             "template": template,
         },
     }
+
+
+def _notes(spec: Mapping[str, Any], failures_before: int, suspend: SuspendSpec) -> dict[str, str]:
+    """What a Job says of the spec that it was made from: a later change of that is seen by it."""
+    notes = {
+        names.ANNOTATION_TEMPLATE_HASH: template_hash(spec),
+        names.ANNOTATION_FAILURES_BEFORE: str(failures_before),
+    }
+    if suspend.wait_for_batch:
+        notes[names.ANNOTATION_WAIT_FOR_BATCH] = str(suspend.limit_seconds)
+    if spec.get("restartNonce") is not None:
+        notes[names.ANNOTATION_RESTART_NONCE] = str(spec["restartNonce"])
+    return notes
 
 
 def _owner(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from longtask.api.longtask import DesiredState, State
+from longtask.api.longtask import DesiredState
+from longtask.api.status import State
 from longtask.core.actions import Action, DeletePod, Outcome, Plan, Question, WriteStatus
 from longtask.core.status import node_lost
 

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import TYPE_CHECKING
 
-from longtask.api.longtask import INT32_MAX
+from longtask.api.model import INT32_MAX
 from longtask.api.names import job_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta
 
-    from longtask.api.longtask import DesiredState, LongTaskStatus
+    from longtask.api.longtask import DesiredState
+    from longtask.api.status import LongTaskStatus
     from longtask.core.exitcodes import ExitCodes
 
 
@@ -74,6 +75,14 @@ class ObservedTask:
     keeps_file: bool
     """Its program keeps its position in a file, which a sidecar of ours saves. The program itself claims nothing."""
     exit_codes: ExitCodes
+    active_deadline: timedelta | None
+    """For how long it may be `Running`; None: for ever."""
+    progress_deadline: timedelta | None
+    """For how long a worker may be at work without progress; None: for ever."""
+    restart_nonce: int | None
+    """Another number than that of the last attempt asks for a restart."""
+    from_beginning: bool
+    """A restart begins as if nothing had been saved."""
     ttl: timedelta | None
     """How long it is kept after it has ended; None: for ever."""
     grace_seconds: int
@@ -111,6 +120,8 @@ class ObservedJob:
     template_hash: str
     failures_before: int
     """Failures that earlier attempts had used when this one was created."""
+    restart_nonce: int | None
+    """The task's when this one was created."""
     batch_wait: timedelta | None
     """For how long its worker is asked before it is stopped for a suspension; None: it can't be asked."""
     deleting: bool

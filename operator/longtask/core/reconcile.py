@@ -11,13 +11,16 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from longtask.api.longtask import DesiredState, State
+from longtask.api.longtask import DesiredState
 from longtask.api.names import ConditionType
+from longtask.api.status import State
 from longtask.core.actions import Action, Outcome, Plan, WriteStatus
-from longtask.core.attempts import clear_older, follow, refuse_queue, refused, resume, retry_afresh, start
+from longtask.core.attempts import clear_older, follow, refuse_queue, refused, resume, start
 from longtask.core.conditions import is_true
+from longtask.core.deadlines import end_for_good, next_deadline, out_of_time
 from longtask.core.expiry import expired, expiry, remove
 from longtask.core.lost import must_release, next_look, release
+from longtask.core.next_attempt import retry_afresh
 from longtask.core.observed import Observed
 from longtask.core.situation import Situation, situation
 from longtask.core.status import acknowledged
@@ -34,7 +37,7 @@ def reconcile(o: Observed) -> Plan:
         return plan
     actions = tuple(action for action in plan.actions if not _says_nothing_new(o, action))
     expires = None if expired(o) else expiry(o)
-    wakes = [at for at in (plan.wake_at, next_look(o), expires) if at is not None]
+    wakes = [at for at in (plan.wake_at, next_look(o), next_deadline(o), expires) if at is not None]
     return replace(plan, actions=actions, wake_at=min(wakes, default=None))
 
 
@@ -142,6 +145,7 @@ GUARDS: Final[Sequence[Guard]] = (
         step=refuse_queue,
     ),
     Guard(when="Jobs of earlier attempts are still there", holds=lambda o: bool(o.older_jobs), step=clear_older),
+    Guard(when="it has been `Running` for its `activeDeadlineSeconds`", holds=out_of_time, step=end_for_good),
     Guard(when="it is `Failed`, and its Job has ended or is gone", holds=_failed, step=keep_failed),
     Guard(when="it is `Suspended` after it had failed", holds=_suspended_after_failure, step=leave_failure),
 )

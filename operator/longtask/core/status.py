@@ -5,13 +5,18 @@ Every function returns a whole status. Whether it differs from the one on the se
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from longtask.api.longtask import CheckpointCause, DesiredState, HistoryEntry, LongTaskStatus, State
+from longtask.api.longtask import DesiredState
+from longtask.api.model import INT32_MAX
 from longtask.api.names import MAX_HISTORY, ConditionType, Reason
+from longtask.api.status import CheckpointCause, HistoryEntry, LongTaskStatus, State
 from longtask.core.conditions import Claim, at_generation, is_true, merge, reason_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from longtask.core.observed import Observed, Trouble
 
 _AS_DESIRED = {
@@ -25,16 +30,23 @@ ENDED = frozenset({State.COMPLETE, State.FAILED, State.TERMINATED})
 
 
 def with_state(
-    o: Observed, state: State, *, reason: str, message: str = "", stalled: bool = False, **changes: object
+    o: Observed,
+    state: State,
+    *,
+    reason: str,
+    message: str = "",
+    stalled: bool = False,
+    passing: bool = False,
+    **changes: object,
 ) -> LongTaskStatus:
     """The status in that state, at the present generation, with the failures that the Job has counted so far.
 
     Ready is true in every settled state but `Failed` (a suspended task is as desired, so kstatus calls it current);
-    `stalled` says that only a person can help.
+    `stalled` says that only a person can help, `passing` that the state is about to be left.
     """
     old = o.task.status
     claims = [
-        *_ready_claims(o, state, reason=reason, message=message, stalled=stalled),
+        *_ready_claims(o, state, reason=reason, message=message, stalled=stalled, passing=passing),
         *_state_claims(o, state, reason=reason, message=message),
         _secrets_claim(o),
         _batches_claim(o),
@@ -45,7 +57,11 @@ def with_state(
         "conditions": merge(old.conditions, tuple(claims), generation=o.task.generation, now=o.now),
         "history": _history(o, state, reason),
         "failures": old.failures if o.job is None else o.job.failures,
+        "restart_nonce": old.restart_nonce if o.job is None else o.job.restart_nonce,
+        "next_try_time": None,
+        "last_progress": None,
         **_times(o, state),
+        **_active_times(o, state),
         **changes,
     }
     return old.model_copy(update=update)
@@ -66,7 +82,7 @@ def acknowledged(o: Observed) -> LongTaskStatus:
     return old.model_copy(update={"observed_generation": o.task.generation, "conditions": conditions})
 
 
-def troubled(o: Observed, trouble: Trouble) -> LongTaskStatus:
+def troubled(o: Observed, trouble: Trouble, *, next_try_time: datetime | None = None) -> LongTaskStatus:
     """No worker is at work, and this is why."""
     return with_state(
         o,
@@ -74,6 +90,7 @@ def troubled(o: Observed, trouble: Trouble) -> LongTaskStatus:
         reason=trouble.reason,
         message=trouble.message,
         stalled=trouble.only_a_person_can_help,
+        next_try_time=next_try_time,
     )
 
 
@@ -108,14 +125,23 @@ def attempt_claimed(o: Observed) -> bool:
     return checkpoint is not None and checkpoint.attempt == o.task.status.attempt
 
 
+def active_time(o: Observed) -> timedelta:
+    """For how long the task was `Running` until now, over all attempts."""
+    status = o.task.status
+    before = timedelta(seconds=status.active_seconds or 0)
+    return before if status.active_since is None else before + max(timedelta(0), o.now - status.active_since)
+
+
 def at_sequence(o: Observed) -> str:
     """Words for where the task stands."""
     checkpoint = o.task.status.checkpoint
     return "without a checkpoint" if checkpoint is None else f"at checkpoint {checkpoint.sequence}"
 
 
-def _ready_claims(o: Observed, state: State, *, reason: str, message: str, stalled: bool) -> tuple[Claim, Claim]:
-    ready = state in _AS_DESIRED[o.task.desired] and not stalled
+def _ready_claims(
+    o: Observed, state: State, *, reason: str, message: str, stalled: bool, passing: bool = False
+) -> tuple[Claim, Claim]:
+    ready = state in _AS_DESIRED[o.task.desired] and not (stalled or passing)
     return (
         Claim(type=ConditionType.READY, status=ready, reason=reason, message=message, always=True),
         Claim(
@@ -208,3 +234,13 @@ def _times(o: Observed, state: State) -> dict[str, object]:
     if state in (State.INIT, State.RUNNING) and old.completion_time is not None:
         times["completion_time"] = None
     return times
+
+
+def _active_times(o: Observed, state: State) -> dict[str, object]:
+    """The time in which a worker was at work, as the operator sees it: a sum, and the beginning of what runs now."""
+    old = o.task.status
+    if state is State.RUNNING:
+        return {} if old.state is State.RUNNING and old.active_since is not None else {"active_since": o.now}
+    if old.active_since is None:
+        return {}
+    return {"active_since": None, "active_seconds": min(INT32_MAX, round(active_time(o).total_seconds()))}

@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from longtask.api.longtask import CheckpointCause, State
 from longtask.api.names import ConditionType, Reason
+from longtask.api.status import CheckpointCause, State
 from longtask.core.actions import (
     Action,
     DeleteJob,

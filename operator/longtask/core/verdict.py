@@ -7,13 +7,13 @@ A pod that exits 0 on SIGTERM during a drain makes its Job `Complete` with work 
 
 from __future__ import annotations
 
-from longtask.api.longtask import DesiredState, State
+from longtask.api.longtask import DesiredState
 from longtask.api.names import Reason
-from longtask.core.actions import Outcome, Plan, Question, WriteStatus
-from longtask.core.attempts import how_it_ended, quoted, replace_attempt
+from longtask.core.actions import Outcome, Plan, Question
 from longtask.core.interruption import idle_too_often, interrupted
-from longtask.core.observed import Observed, ObservedJob, PodPhase
-from longtask.core.status import attempt_claimed, with_state, worker_finished
+from longtask.core.next_attempt import after_failure, fail, how_it_ended, quoted, replace_attempt
+from longtask.core.observed import Observed, ObservedJob, ObservedPod, PodPhase
+from longtask.core.status import attempt_claimed, worker_finished
 from longtask.core.stop import complete
 
 
@@ -58,7 +58,11 @@ def judge_failed(o: Observed) -> Plan:
         return replace_attempt(o, reason=Reason.RETRYING, message="backoffLimit was raised")
     if o.live_pods is None:
         return Plan(outcome=Outcome.ASK, question=Question.LIVE_PODS)
-    last = o.last_failed(o.live_pods)
+    return _by_its_exit_code(o, job, o.last_failed(o.live_pods))
+
+
+def _by_its_exit_code(o: Observed, job: ObservedJob, last: ObservedPod | None) -> Plan:
+    """What a failed Job means is said by the exit code of its last pod, where that had not been asked to stop."""
     code = None if last is None or last.asked_to_stop else last.exit_code
     if code in o.task.exit_codes.complete:
         return _exited_complete(o, job, code)
@@ -66,12 +70,10 @@ def judge_failed(o: Observed) -> Plan:
     if job.outcome_reason == Reason.POD_FAILURE_POLICY and not never:
         return _stopped_by_its_exit_code(o)
     words = f"pod {last.name} {how_it_ended(last)}{quoted(last.last_words)}" if last else job.outcome_message
-    return _failed(
-        o,
-        Reason.NEVER_RETRY if never else job.outcome_reason or Reason.BACKOFF_LIMIT_EXCEEDED,
-        words,
-        job.failures,
-    )
+    reason = Reason.NEVER_RETRY if never else job.outcome_reason or Reason.BACKOFF_LIMIT_EXCEEDED
+    if reason == Reason.BACKOFF_LIMIT_EXCEEDED:
+        return after_failure(o, reason=reason, message=words, failures=job.failures)
+    return fail(o, reason=reason, message=words, failures=job.failures)
 
 
 def _exited_complete(o: Observed, job: ObservedJob, code: int | None) -> Plan:
@@ -92,7 +94,7 @@ def _stopped_by_its_exit_code(o: Observed) -> Plan:
     words = f"a worker that was asked to stop ended with exit code {codes}, which its Job took for its own end"
     failures = o.task.status.failures or 0
     if idle_too_often(o):
-        return _failed(o, Reason.NO_PROGRESS, _without_end(o, words), failures)
+        return fail(o, reason=Reason.NO_PROGRESS, message=_without_end(o, words), failures=failures)
     return replace_attempt(o, reason=Reason.INTERRUPTED, message=words, failures=failures)
 
 
@@ -109,20 +111,4 @@ def _without_end(o: Observed, message: str) -> str:
 
 def _failure(o: Observed, job: ObservedJob, reason: str, message: str) -> Plan:
     """A failure that Kubernetes took for a success: it uses a retry like any other."""
-    failures = job.failures + 1
-    if failures > o.task.backoff_limit:
-        return _failed(o, reason, message, failures)
-    return replace_attempt(o, reason=Reason.RETRYING, message=message, failures=failures)
-
-
-def _failed(o: Observed, reason: str, words: str, failures: int) -> Plan:
-    advice = "suspend the task and run it again, or change its spec, to try with fresh retries"
-    record = with_state(
-        o,
-        State.FAILED,
-        reason=reason,
-        message=f"{words}\n{advice}",
-        stalled=True,
-        failures=failures,
-    )
-    return Plan(outcome=Outcome.FAILED, actions=(WriteStatus(status=record, judged=True),))
+    return after_failure(o, reason=reason, message=message, failures=job.failures + 1)

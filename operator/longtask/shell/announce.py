@@ -9,14 +9,14 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from longtask.api import names
-from longtask.api.longtask import State
 from longtask.api.names import ConditionType, EventReason, Reason
+from longtask.api.status import State
 from longtask.core.conditions import is_true, reason_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from longtask.api.longtask import LongTaskStatus
+    from longtask.api.status import LongTaskStatus
     from longtask.core.observed import ObservedTask
 
 _MESSAGE_LIMIT = 1024  # of core/v1 Events

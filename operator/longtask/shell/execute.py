@@ -132,6 +132,7 @@ class Executor:
             attempt=action.attempt,
             failures_before=action.failures_before,
             backoff_limit=action.backoff_limit,
+            start_over=action.start_over,
             sidecar=self.sidecar,
         )
         try:

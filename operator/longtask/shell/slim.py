@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from longtask.api import names
-from longtask.api.longtask import LongTask
+from longtask.api.longtask import LongTask, RestartFrom
 from longtask.api.names import Reason
 from longtask.core.exitcodes import ExitCodes
 from longtask.core.job import grace_seconds, queue_of, secrets_inline, template_hash, worker_container
@@ -22,7 +22,7 @@ from longtask.shell import values
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from longtask.api.longtask import LongTaskStatus
+    from longtask.api.status import LongTaskStatus
 
 Json = dict[str, Any]
 
@@ -59,7 +59,7 @@ _SOME_DAY = datetime(9000, 1, 1, tzinfo=UTC)
 def task_record(body: Mapping[str, Any]) -> ObservedTask:
     """The record of a LongTask. Raises `pydantic.ValidationError` for one that our CRD would not have let in."""
     task = LongTask.from_body(body)
-    metadata, spec, ttl = task.metadata, task.spec, task.spec.ttl_seconds_after_finished
+    metadata, spec = task.metadata, task.spec
     return ObservedTask(
         namespace=metadata.namespace,
         name=metadata.name,
@@ -74,10 +74,18 @@ def task_record(body: Mapping[str, Any]) -> ObservedTask:
         queue=metadata.labels.get(names.LABEL_KUEUE_QUEUE) or queue_of(spec.template),
         keeps_file=spec.checkpoint is not None and spec.checkpoint.file is not None,
         exit_codes=ExitCodes.of(spec.checkpoint),
-        ttl=None if ttl is None else timedelta(seconds=ttl),
+        active_deadline=_seconds(spec.active_deadline_seconds),
+        progress_deadline=_seconds(spec.progress_deadline_seconds),
+        restart_nonce=spec.restart_nonce,
+        from_beginning=spec.restart_from is RestartFrom.BEGINNING,
+        ttl=_seconds(spec.ttl_seconds_after_finished),
         grace_seconds=grace_seconds(spec.template),
         status=_without_data(task.status),
     )
+
+
+def _seconds(number: int | None) -> timedelta | None:
+    return None if number is None else timedelta(seconds=number)
 
 
 def _without_data(status: LongTaskStatus) -> LongTaskStatus:
@@ -103,15 +111,15 @@ def job_record(body: Json) -> ObservedJob | None:
     kind, outcome = next(
         ((kind, outcome) for kind, outcome in _OUTCOMES if _true(conditions.get(kind))), ("", JobOutcome.OPEN)
     )
-    said, wait = conditions.get("Suspended"), values.count(annotations.get(names.ANNOTATION_WAIT_FOR_BATCH))
-    ended = conditions.get(kind) or {}
+    said, ended = conditions.get("Suspended"), conditions.get(kind) or {}
     return ObservedJob(
         **_identity(metadata),
         task_uid=values.uid(owner["uid"]),
         attempt=attempt,
         template_hash=values.text(annotations.get(names.ANNOTATION_TEMPLATE_HASH, "")),
         failures_before=values.count(annotations.get(names.ANNOTATION_FAILURES_BEFORE)) or 0,
-        batch_wait=None if wait is None else timedelta(seconds=wait),
+        restart_nonce=values.count(annotations.get(names.ANNOTATION_RESTART_NONCE)),
+        batch_wait=_seconds(values.count(annotations.get(names.ANNOTATION_WAIT_FOR_BATCH))),
         deleting="deletionTimestamp" in metadata,
         suspend=values.flag(spec.get("suspend")),
         suspended=None if said is None else _true(said),

@@ -13,7 +13,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from longtask.api.longtask import State
+from longtask.api.status import State
 from longtask.shell.cluster import TASKS_PATH
 from longtask.shell.errors import ApiError, Misconfigured, Missing, Refused, ShellError
 from longtask.shell.mirror import newer

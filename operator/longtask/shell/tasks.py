@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from longtask.api.longtask import CheckpointCause
+from longtask.api.status import CheckpointCause
 from longtask.shell.mirror import newer, object_name, require_object
 from longtask.shell.slim import task_record
 

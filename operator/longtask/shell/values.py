@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from longtask.api.longtask import INT32_MAX
+from longtask.api.model import INT32_MAX
 
 T = TypeVar("T")
 

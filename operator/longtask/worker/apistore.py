@@ -49,7 +49,7 @@ class ApiStore:
         found = _checkpoint(task)
         if found is None or found != self._asked:
             self._refuse_or_pass(task, found)
-            accept("" if found is None else found["data"])
+            accept("" if found is None else self._given(found))
             self._asked = self._claim_on(found)
             answer = self._patch(self._asked, None, REQUEST_SECONDS)
             if not answer.ok:  # another was faster, or this pod isn't known yet: look again
@@ -58,7 +58,7 @@ class ApiStore:
             if found != self._asked:
                 raise AwayError("the claim was answered with another checkpoint", patience=PERMISSION_PATIENCE)
         self._epoch = found["epoch"]
-        return Claim(found["epoch"], found["sequence"], found["data"])
+        return Claim(found["epoch"], found["sequence"], self._given(found))
 
     def adopt(self) -> Claim:
         """Go on with the claim that another process of this pod has made.
@@ -70,7 +70,12 @@ class ApiStore:
             holder = "nobody" if found is None else f"pod {found['holder']}"
             raise FencedError(f"{holder} holds the task, and this is pod {self._who.pod_uid}")
         self._epoch = found["epoch"]
-        return Claim(found["epoch"], found["sequence"], found["data"])
+        return Claim(found["epoch"], found["sequence"], self._given(found))
+
+    def _given(self, found: dict[str, Any]) -> str:
+        """What the work goes on from: nothing that was saved before the task was started over."""
+        data: str = found["data"]
+        return "" if found["sequence"] <= self._who.start_over else data
 
     def wanted(self) -> Wanted:
         """Ask what is wanted of the task. Raises AwayError or TaskGoneError."""

@@ -157,8 +157,9 @@ class Session:
 
     def _snapshot(self, cause: Cause) -> Snapshot:
         """Serialise now, in the main thread: the user's objects change while a snapshot is on its way."""
-        if self._state is None:  # nothing has begun: what was saved stays as it is
-            return Snapshot(cause, self._claim.data, None, timestamp())
+        if self._state is None:  # nothing has begun: what was saved stays as it is, or is given up when starting over
+            progress = None if self._claim.data else self._progress(cause)
+            return Snapshot(cause, self._claim.data, progress, timestamp())
         done = check_count(self._control.done, "done")
         data = envelope.wrap(done, self._state(), self._schema, self._long_batch())
         return Snapshot(cause, data, self._progress(cause), timestamp())

@@ -27,6 +27,7 @@ class ClusterSettings:
     name: str
     uid: str  # of the task: another one is another task, though it may have the same name
     attempt: int
+    start_over: int = -1  # number of the last save that is not gone on from; -1: every one may be
     pod_uid: str
     grace_seconds: float  # from SIGTERM until SIGKILL
     wait_for_batch: bool  # the task's state is asked for between batches, because no SIGTERM comes during one
@@ -53,6 +54,7 @@ def from_environment(environment: Mapping[str, str]) -> ClusterSettings:
         name=_label(environment, "LONGTASK_NAME"),
         uid=_need(environment, "LONGTASK_UID"),
         attempt=_attempt(environment),
+        start_over=int(_number(environment, "LONGTASK_START_OVER_SEQUENCE", least=-1, default=-1)),
         pod_uid=_need(environment, "LONGTASK_POD_UID"),
         wait_for_batch=environment.get("LONGTASK_WAIT_FOR_BATCH") == "1",
         schema=environment.get(SCHEMA, ""),

@@ -29,6 +29,17 @@ class Failing(Items):
         super().process(batch)
 
 
+class FailsTwice(Items):
+    """Fails at items 10 and 20, each time when it comes there for the first time."""
+
+    def process(self, batch: int) -> None:
+        met = DATA / f"met-{batch}"
+        if batch in {10, 20} and not met.exists():
+            met.touch()
+            raise ValueError(f"item {batch} has no name")
+        super().process(batch)
+
+
 class StopsBadly(Items):
     """Says that no retry can help when it is asked to stop in the middle of item 5."""
 

@@ -13,7 +13,8 @@ from pydantic import BaseModel
 
 from longtask.api import names, rules
 from longtask.api.crd import custom_resource_definition, object_schema, structural
-from longtask.api.longtask import LongTaskSpec, LongTaskStatus
+from longtask.api.longtask import LongTaskSpec
+from longtask.api.status import LongTaskStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,16 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from longtask.api.longtask import (
-    Checkpoint,
-    CheckpointCause,
-    DesiredState,
-    LongTask,
-    LongTaskSpec,
-    LongTaskStatus,
-    State,
-)
+from longtask.api.longtask import DesiredState, LongTask, LongTaskSpec
 from longtask.api.model import rfc3339
+from longtask.api.status import Checkpoint, CheckpointCause, LongTaskStatus, State
 
 METADATA = {
     "name": "import",

@@ -9,16 +9,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from longtask.api.longtask import (
-    Checkpoint,
-    CheckpointCause,
-    Condition,
-    DesiredState,
-    LongTaskStatus,
-    Progress,
-    State,
-)
+from longtask.api.longtask import DesiredState
 from longtask.api.names import ConditionStatus, ConditionType, job_name
+from longtask.api.status import Checkpoint, CheckpointCause, Condition, LongTaskStatus, Progress, State
 from longtask.core.actions import Outcome, Plan, WriteStatus
 from longtask.core.exitcodes import ExitCodes
 from longtask.core.observed import JobOutcome, Observed, ObservedJob, ObservedPod, ObservedTask, PodPhase
@@ -87,6 +80,10 @@ def a_task(
         queue=None,
         keeps_file=False,
         exit_codes=ExitCodes(),
+        active_deadline=None,
+        progress_deadline=None,
+        restart_nonce=None,
+        from_beginning=False,
         ttl=None,
         grace_seconds=600,
         status=LongTaskStatus.model_validate(values),
@@ -105,6 +102,7 @@ def a_job(*, attempt: int = 1, **changes: Any) -> ObservedJob:  # noqa: ANN401
         attempt=attempt,
         template_hash=TEMPLATE,
         failures_before=0,
+        restart_nonce=None,
         batch_wait=None,
         deleting=False,
         suspend=False,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from longtask.api.longtask import DesiredState, State
+from longtask.api.longtask import DesiredState
 from longtask.api.names import Reason
+from longtask.api.status import State
 from longtask.core.actions import DeleteTask, Outcome
 from longtask.core.observed import Trouble
 from longtask.core.reconcile import reconcile

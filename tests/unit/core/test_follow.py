@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from longtask.api.longtask import CheckpointCause, DesiredState, State
+from longtask.api.longtask import DesiredState
 from longtask.api.names import ConditionType, Reason, job_name
+from longtask.api.status import CheckpointCause, State
 from longtask.core.actions import Outcome, Plan, Question
 from longtask.core.attempts import follow
 from longtask.core.observed import PodPhase, Trouble

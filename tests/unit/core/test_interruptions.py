@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from longtask.api.longtask import CheckpointCause, DesiredState, State
+from longtask.api.longtask import DesiredState
 from longtask.api.names import ConditionType, Reason
+from longtask.api.status import CheckpointCause, State
 from longtask.core.reconcile import reconcile
 from tests.unit.core.builders import (
     HOLDER,
@@ -41,7 +42,7 @@ def test_an_interruption_with_progress_starts_the_next_attempt_at_once() -> None
     plan = interrupted()
     assert kinds(plan) == ["WriteStatus", "DeleteJob"]
     after = written(plan)
-    assert (after.attempt, after.failures, after.idle_restarts, after.done_at_start) == (2, 1, None, 5)
+    assert (after.attempt, after.failures, after.idle_restarts, after.done_at_start) == (2, 0, None, 5)
     assert says(after, ConditionType.READY) == (False, Reason.INTERRUPTED)
     (write, _) = plan.actions
     assert getattr(write, "judged", False)
@@ -83,12 +84,12 @@ def test_a_save_of_an_earlier_attempt_is_no_interruption() -> None:
 
 @pytest.mark.parametrize("cause", [CheckpointCause.CLAIM, CheckpointCause.INTERVAL])
 def test_a_worker_that_ended_without_a_last_save_is_no_interruption(cause: CheckpointCause) -> None:
-    assert written(interrupted(checkpoint=a_checkpoint(cause))).attempt == 1
+    assert written(interrupted(checkpoint=a_checkpoint(cause), done_at_start=5)).attempt == 1
 
 
 def test_a_pod_that_crashed_after_the_save_of_another_is_no_interruption() -> None:
     crashed = an_ended_pod(1, uid="another", ended=ago(seconds=5))
-    assert written(interrupted(a_job(), crashed)).attempt == 1
+    assert written(interrupted(a_job(), crashed, done_at_start=5)).attempt == 1
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from longtask.api.longtask import DesiredState, State
+from longtask.api.longtask import DesiredState
 from longtask.api.names import ConditionType, Reason
+from longtask.api.status import State
 from longtask.core.actions import DeletePod, Outcome, Plan, Question
 from longtask.core.reconcile import reconcile
 from tests.unit.core.builders import (

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from longtask.api.longtask import CheckpointCause, DesiredState, State
+from longtask.api.longtask import DesiredState
 from longtask.api.names import ConditionType, Reason
+from longtask.api.status import CheckpointCause, State
 from longtask.core.actions import Plan, Question
 from longtask.core.exitcodes import ExitCodes
 from longtask.core.reconcile import reconcile
@@ -94,7 +95,7 @@ def test_a_mapped_exit_code_after_being_asked_to_stop_is_an_interruption() -> No
 
 def test_a_worker_that_took_part_has_another_way_to_say_that_it_is_done() -> None:
     """Else its exit code would let work pass for done that is not."""
-    task = replace(a_program(), keeps_file=False)
+    task = replace(a_program(status={"done_at_start": 5}), keeps_file=False)
     o = observed(task, a_failed_job("PodFailurePolicy", failed=1), live=(an_ended_pod(3),))
     plan = reconcile(o)
     assert written(plan).state is State.INIT
@@ -103,7 +104,8 @@ def test_a_worker_that_took_part_has_another_way_to_say_that_it_is_done() -> Non
 
 @pytest.mark.parametrize("code", [1, 78, 137])
 def test_any_other_end_by_itself_fails_the_task_when_its_retries_are_used_up(code: int) -> None:
-    after = written(reconcile(observed(a_program(), a_failed_job(), live=(an_ended_pod(code),))))
+    task = a_program(status={"done_at_start": 5})
+    after = written(reconcile(observed(task, a_failed_job(), live=(an_ended_pod(code),))))
     assert after.state is State.FAILED
     found = condition(after, ConditionType.FAILED)
     assert found is not None

@@ -9,8 +9,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longtask.api.longtask import CheckpointCause, DesiredState, State
+from longtask.api.longtask import DesiredState
 from longtask.api.names import ConditionType, Reason
+from longtask.api.status import CheckpointCause, ProgressMark, State
 from longtask.core.actions import CreateJob, DeleteJob, DeletePod, Outcome, Plan, Question, SetJobSuspended, WriteStatus
 from longtask.core.exitcodes import ExitCodes
 from longtask.core.observed import JobOutcome, Observed, ObservedJob, ObservedPod, ObservedTask, PodPhase, Trouble
@@ -65,6 +66,12 @@ _statuses = st.fixed_dictionaries(
         "failures": st.sampled_from([None, 0, 4, 8]),
         "idle_restarts": st.sampled_from([None, 1, 4, 5]),
         "done_at_start": st.sampled_from([None, 2]),
+        "next_try_time": _any_time,
+        "active_seconds": st.sampled_from([None, 3000]),
+        "active_since": _any_time,
+        "last_progress": st.none() | st.builds(ProgressMark, time=_times, done=st.sampled_from([0, 3])),
+        "restart_nonce": st.sampled_from([None, 1]),
+        "start_over_sequence": st.sampled_from([None, 0, 7]),
         "start_time": _any_time,
         "completion_time": _any_time,
         "conditions": st.lists(_a_condition, max_size=4, unique_by=lambda condition: condition.type),
@@ -84,6 +91,10 @@ _tasks = st.builds(
     queue=st.sampled_from([None, None, None, "night"]),
     keeps_file=st.booleans(),
     ttl=st.sampled_from([None, None, timedelta(seconds=60)]),
+    active_deadline=st.sampled_from([None, None, timedelta(hours=1)]),
+    progress_deadline=st.sampled_from([None, timedelta(minutes=1)]),
+    restart_nonce=st.sampled_from([None, 1, 2]),
+    from_beginning=_flags,
     exit_codes=st.sampled_from([ExitCodes(), ExitCodes(complete=frozenset({3}), interrupted=frozenset({75, 143}))]),
 )
 _jobs = st.builds(
@@ -92,6 +103,7 @@ _jobs = st.builds(
     template_hash=st.sampled_from([TEMPLATE, TEMPLATE, "another", ""]),
     failures_before=st.sampled_from([0, 3]),
     batch_wait=st.sampled_from([None, timedelta(seconds=30)]),
+    restart_nonce=st.sampled_from([None, 1]),
     deleting=st.sampled_from([False, False, True]),
     suspend=_flags,
     suspended=st.sampled_from([None, False, True]),

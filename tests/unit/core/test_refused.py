@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from longtask.api.longtask import DesiredState, State
+from longtask.api.longtask import DesiredState
 from longtask.api.names import ConditionType, Reason
+from longtask.api.status import State
 from longtask.core.actions import Outcome, Plan
 from longtask.core.observed import Trouble
 from longtask.core.reconcile import reconcile

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from longtask.api.longtask import CheckpointCause, DesiredState, State
+from longtask.api.longtask import DesiredState
 from longtask.api.names import MAX_ATTEMPT, ConditionType, Reason, job_name
+from longtask.api.status import CheckpointCause, State
 from longtask.core.actions import CreateJob, DeleteJob, DeletePod, Outcome, Plan, Question, SetJobSuspended
 from longtask.core.observed import JobOutcome
 from longtask.core.reconcile import reconcile

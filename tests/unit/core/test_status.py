@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from longtask.api.longtask import DesiredState, HistoryEntry, LongTaskStatus, State
+from longtask.api.longtask import DesiredState
 from longtask.api.names import ConditionType, Reason
+from longtask.api.status import HistoryEntry, LongTaskStatus, State
 from longtask.core.observed import Trouble
 from longtask.core.status import acknowledged, at_sequence, blocked, troubled, with_state
 from tests.unit.core.builders import (

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from longtask.api.longtask import CheckpointCause, DesiredState, State
+from longtask.api.longtask import DesiredState
 from longtask.api.names import ConditionType, Reason
+from longtask.api.status import CheckpointCause, State
 from longtask.core.actions import DeletePod, Outcome, Plan, Question, SetJobSuspended, WriteStatus
 from longtask.core.observed import JobOutcome, ObservedJob, PodPhase
 from longtask.core.reconcile import reconcile
@@ -36,7 +37,7 @@ from tests.unit.core.builders import (
 )
 
 if TYPE_CHECKING:
-    from longtask.api.longtask import LongTaskStatus
+    from longtask.api.status import LongTaskStatus
     from longtask.core.observed import ObservedPod
 
 SUSPEND, RUNNING, SUSPENDED = DesiredState.SUSPEND, State.RUNNING, State.SUSPENDED

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from longtask.api.longtask import CheckpointCause, DesiredState, State
+from longtask.api.longtask import DesiredState
 from longtask.api.names import ConditionType, Reason
+from longtask.api.status import CheckpointCause, State
 from longtask.core.actions import DeleteJob, DeletePod, Outcome, Plan, Question, WriteStatus
 from longtask.core.observed import JobOutcome, ObservedJob, ObservedPod
 from longtask.core.reconcile import reconcile

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from longtask.api.longtask import LongTaskStatus, State
 from longtask.api.names import ConditionType, Reason
+from longtask.api.status import LongTaskStatus, State
 from longtask.shell.announce import event, warning
 from tests.unit.core.builders import NOW, UID, a_condition, a_task
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from longtask.api.longtask import State
 from longtask.api.names import Reason
+from longtask.api.status import State
 from longtask.core.actions import CreateJob, DeleteJob, Outcome, Plan, Question, WriteStatus
 from longtask.core.observed import Observed, Trouble
 from longtask.core.status import troubled

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from longtask.api.longtask import DesiredState, State
+from longtask.api.longtask import DesiredState
 from longtask.api.names import Reason
+from longtask.api.status import State
 from longtask.core.actions import CreateJob, DeleteJob, DeletePod, SetJobSuspended, WriteStatus
 from longtask.core.sidecar import SidecarImage
 from longtask.shell.errors import ApiError, Conflict, Forbidden, Missing, Outdated, Refused, Unavailable

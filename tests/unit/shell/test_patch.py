@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from longtask.api.longtask import Progress, State
+from longtask.api.status import Progress, State
 from longtask.core.actions import WriteStatus
 from longtask.shell.patch import status_patch
 from tests.unit.core.builders import UID, a_checkpoint, a_task

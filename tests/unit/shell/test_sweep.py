@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from longtask.api.longtask import State
+from longtask.api.status import State
 from longtask.shell import sweep as module
 from longtask.shell.cluster import Cluster
 from longtask.shell.errors import Forbidden, Misconfigured, Missing, Unavailable

@@ -14,7 +14,7 @@ import yaml
 
 from longtask import Task
 from longtask.api import names
-from longtask.api.longtask import Checkpoint, CheckpointCause, Progress
+from longtask.api.status import Checkpoint, CheckpointCause, Progress
 from longtask.worker import exitcodes
 from longtask.worker.envelope import MAX_BYTES
 from longtask.worker.reasons import Reason

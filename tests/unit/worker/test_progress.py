@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longtask.api import names
-from longtask.api.longtask import Progress
+from longtask.api.status import Progress
 from longtask.worker.progress import MAX_MESSAGE, Meter, check_count, describe, one_line
 from tests.unit.worker.fakes import Clock
 

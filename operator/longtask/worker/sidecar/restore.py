@@ -31,7 +31,8 @@ _WILL_NOT_PASS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR
 def restore(path: Path, schema: str, store: CheckpointStore, stop: Stop, console: Console) -> str:
     """Claim the task, write the file, and say what was done.
 
-    A file that is there and was never saved is left alone: it is where somebody wants the program to begin. Raises as
+    A file that is there and was never saved is left alone: it is where somebody wants the program to begin. One that
+    was is removed when the task starts over. Raises as
     `claiming.claim` does; DataError, before anything is touched, for data that holds no file or is of another schema
     than `schema`; NeverRetry for a place that can't be written to, and OSError if that may pass.
     """
@@ -39,6 +40,9 @@ def restore(path: Path, schema: str, store: CheckpointStore, stop: Stop, console
     saved = content.unpack(claimed.data)
     try:
         _make_folder(path)
+        if claimed.sequence and not claimed.data:
+            path.unlink(missing_ok=True)
+            return f"claimed with epoch {claimed.epoch}: starting over, the program begins at its beginning"
         if saved.content is None:
             found = "the file that is there stays" if path.exists() else "the program begins at its beginning"
             return f"claimed with epoch {claimed.epoch}: nothing is saved yet, {found}"
