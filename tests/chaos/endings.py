@@ -72,9 +72,26 @@ def counts(how: str, *, deleted: bool, wanted_on: bool) -> Counts:
     return Counts.MAYBE if how == "struck" or (deleted and how in {"stopped", "lost"}) else Counts.NO
 
 
-def miscounted_retries(task: Body, ends: Iterable[Counts]) -> list[str]:
+def used_retries(versions: Iterable[Body]) -> int:
+    """All retries that a task has used, by its versions: each rise of its count, and each new row of one failure.
+
+    A failure after progress is the first of a new row, and gets an attempt of its own.
+    """
+    used, failures, attempt = 0, 0, 1
+    for body in versions:
+        status = body["status"]
+        now = status.get("failures") or 0
+        if status.get("attempt", 1) == attempt:
+            used += max(0, now - failures)
+        elif any(c["type"] == "Ready" and c["reason"] == "Retrying" for c in status.get("conditions", [])):
+            used += 1
+        failures, attempt = now, status.get("attempt", 1)
+    return used
+
+
+def miscounted_retries(versions: Iterable[Body], ends: Iterable[Counts]) -> list[str]:
     """Retries used for anything but a worker that a fault had ended, or not used for one."""
-    used = task["status"].get("failures") or 0
+    used = used_retries(versions)
     due = Counter(ends)
     least, most = due[Counts.YES], due[Counts.YES] + due[Counts.MAYBE]
     if least <= used <= most:

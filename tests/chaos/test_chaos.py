@@ -96,6 +96,6 @@ def test_no_worker_failed_by_itself(record: Record) -> None:
 
 def test_retries_are_used_for_workers_that_a_fault_has_ended_and_for_nothing_else(record: Record) -> None:
     def verdict(task: TaskRecord) -> list[str]:
-        return endings.miscounted_retries(task.versions[-1], [pod.counts for pod in task.pods.values()])
+        return endings.miscounted_retries(task.versions, [pod.counts for pod in task.pods.values()])
 
     judge(record, verdict)

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.chaos.endings import Counts, counts, ending, miscounted_retries, own_failures, versions_of_pods, wanted_on
+from tests.chaos.endings import (
+    Counts,
+    counts,
+    ending,
+    miscounted_retries,
+    own_failures,
+    used_retries,
+    versions_of_pods,
+    wanted_on,
+)
 from tests.e2e.support.watch import Seen
 from tests.e2e.support.watch_verdicts import TASK_UID
 
@@ -71,13 +80,25 @@ def test_a_worker_that_fails_by_itself_is_found() -> None:
     ("used", "ends"), [(1, [Counts.NO]), (2, [Counts.YES]), (0, [Counts.YES]), (3, [Counts.YES, Counts.MAYBE])]
 )
 def test_retries_used_for_anything_else_than_faults_are_found(used: int, ends: list[Counts]) -> None:
-    assert len(miscounted_retries(task(failures=used), ends)) == 1
+    assert len(miscounted_retries([task(failures=used)], ends)) == 1
 
 
 def test_retries_used_for_faults_alone_are_fine() -> None:
-    assert miscounted_retries(task(failures=1), [Counts.NO, Counts.YES]) == []
-    assert miscounted_retries(task(), [Counts.NO, Counts.MAYBE]) == []
-    assert miscounted_retries(task(failures=2), [Counts.YES, Counts.MAYBE]) == []
+    assert miscounted_retries([task(failures=1)], [Counts.NO, Counts.YES]) == []
+    assert miscounted_retries([task()], [Counts.NO, Counts.MAYBE]) == []
+    assert miscounted_retries([task(failures=2)], [Counts.YES, Counts.MAYBE]) == []
+
+
+def at(attempt: int, failures: int, reason: str) -> Body:
+    """A version of a task."""
+    return task(attempt=attempt, failures=failures, conditions=[{"type": "Ready", "reason": reason}])
+
+
+def test_a_failure_after_progress_is_a_retry_too_though_the_count_begins_anew() -> None:
+    assert used_retries([at(1, 0, "Running"), at(1, 1, "Retrying"), at(1, 2, "Retrying")]) == 2
+    assert used_retries([at(1, 0, "Running"), at(2, 1, "Retrying"), at(2, 1, "Running"), at(3, 1, "Retrying")]) == 2
+    assert used_retries([at(1, 1, "Retrying"), at(2, 0, "Interrupted"), at(2, 0, "Running")]) == 1
+    assert used_retries([at(1, 1, "Retrying"), at(2, 1, "JobLost"), at(2, 2, "Retrying")]) == 2
 
 
 def fate(how: str, *, deleted: bool = False, on: bool = True) -> Counts:
