@@ -71,14 +71,14 @@ def goes_on(screen: Screen, log: str, at: Position, total: int) -> None:
 
 
 def complete(screen: Screen, task: Handle, *, kills: int) -> None:
-    """Check that a task says of itself that all is done, in one attempt and with a retry for each kill."""
+    """Check that a task says of itself that all is done, and that each kill after progress took an attempt."""
     status = task.status
     done, total = status["progress"]["done"], status["progress"]["total"]
     holds(screen, f"{done} of {total} files are done", fact=done == total, seen=task.story)
     holds(screen, "the last checkpoint says Done", fact=status["checkpoint"]["cause"] == "Done", seen=task.story)
     cost = (status["attempt"], status.get("failures", 0))
-    claim = f"attempt 1, retries used: {kills} (a kill uses one, suspending uses none)"
-    holds(screen, claim, fact=cost == (1, kills), seen=task.story)
+    claim = f"attempt {1 + kills}, retries used in a row: {min(kills, 1)} (a kill uses one, suspending uses none)"
+    holds(screen, claim, fact=cost == (1 + kills, min(kills, 1)), seen=task.story)
     holds(screen, "no pod of the task is active", fact=not task.active_pods(), seen=task.story)
 
 

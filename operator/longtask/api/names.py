@@ -192,6 +192,7 @@ class EventReason(StrEnum):
 
     TASK_SUSPENDED = "TaskSuspended"
     TASK_FAILED = "TaskFailed"
+    TASK_RETRIED = "TaskRetried"  # a worker has failed, and the next attempt follows
     TASK_STALLED = "TaskStalled"
 
 

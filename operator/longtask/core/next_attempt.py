@@ -53,7 +53,7 @@ def replace_attempt(
         o,
         State.INIT,
         reason=reason,
-        message=f"{message}: attempt {status.attempt + 1} follows{when}, {_from_where(o, answered)}",
+        message=_with(message, f": attempt {status.attempt + 1} follows{when}, {_from_where(o, answered)}"),
         attempt=status.attempt + 1,
         job_name=None,
         failures=0 if fresh else failures,
@@ -78,6 +78,12 @@ def _from_where(o: Observed, answered: dict[str, Any]) -> str:
     return "from the beginning" if "start_over_sequence" in answered else at_sequence(o)
 
 
+def _with(message: str, more: str) -> str:
+    """The message with more at the end of its first line; what follows is a pod's last words."""
+    first, newline, rest = message.partition("\n")
+    return f"{first}{more}{newline}{rest}"
+
+
 def retry_afresh(o: Observed) -> Plan:
     """Begin the next attempt as if nothing had failed before, and no time had been used."""
     asked = restart_asked(o)
@@ -98,7 +104,7 @@ def after_failure(o: Observed, *, reason: str, message: str, failures: int) -> P
     counted = 1 if has_got_on(o) else failures
     if counted > o.task.backoff_limit:
         return fail(o, reason=reason, message=message, failures=counted)
-    words = f"{message}; {counted} of {o.task.backoff_limit} retries used"
+    words = _with(message, f"; {counted} of {o.task.backoff_limit} retries used")
     return replace_attempt(o, reason=Reason.RETRYING, message=words, failures=counted, after=next_try(o, counted))
 
 

@@ -27,6 +27,9 @@ def warning(old: LongTaskStatus, new: LongTaskStatus) -> tuple[EventReason, str]
     ready = next((c.message for c in new.conditions if c.type == ConditionType.READY), "")
     if new.state is State.FAILED and old.state is not State.FAILED:
         return EventReason.TASK_FAILED, ready
+    retrying = reason_of(new.conditions, ConditionType.READY) == Reason.RETRYING
+    if new.attempt > old.attempt and retrying and new.failures:  # its pod goes with its Job, and with it its log
+        return EventReason.TASK_RETRIED, ready
     stalled = is_true(new.conditions, ConditionType.STALLED)
     if stalled and reason_of(old.conditions, ConditionType.STALLED) != reason_of(new.conditions, ConditionType.STALLED):
         return EventReason.TASK_STALLED, ready

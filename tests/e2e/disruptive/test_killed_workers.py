@@ -51,7 +51,7 @@ def test_a_killed_worker_goes_on_from_its_last_checkpoint_and_redoes_only_what_c
     assert lab.lines("log")[2].startswith(f"setup at {saved} epoch 2 ")
 
 
-def test_a_killed_worker_uses_one_retry_and_stays_within_its_attempt(lab: Lab) -> None:
+def test_a_killed_worker_uses_one_retry_and_the_next_attempt_counts_from_there(lab: Lab) -> None:
     task = lab.start(items(count=20, HOLD=10, save_every=0, backoff_limit=3))
     lab.wait_for_line("log", "holding at 10")
 
@@ -63,7 +63,7 @@ def test_a_killed_worker_uses_one_retry_and_stays_within_its_attempt(lab: Lab) -
     ready = next(condition for condition in told["status"]["conditions"] if condition["type"] == "Ready")
     assert ready["reason"] == "Retrying"
     assert "exited with code 137; 1 of 3 retries used" in ready["message"]
-    assert task.status["attempt"] == 1
+    assert task.status["attempt"] == 2
     assert task.status["failures"] == 1
     assert len(task.jobs()) == 1
 

@@ -30,6 +30,14 @@ def test_a_failure_is_worth_an_event() -> None:
     assert warning(failed, failed) is None, "but only once"
 
 
+def test_a_failure_that_is_followed_by_another_attempt_is_worth_an_event_with_the_last_words() -> None:
+    retried = status(State.INIT, (ConditionType.READY, Reason.RETRYING, False))
+    after = retried.model_copy(update={"attempt": 2, "failures": 1})
+    assert warning(status(State.RUNNING), after) == ("TaskRetried", "because Retrying")
+    assert warning(after, after) is None
+    assert warning(status(State.FAILED), after.model_copy(update={"failures": 0})) is None, "its user wants it again"
+
+
 def test_a_task_that_stalls_is_worth_an_event() -> None:
     assert warning(status(), stalled(Reason.QUOTA_EXCEEDED)) == ("TaskStalled", "because QuotaExceeded")
 
