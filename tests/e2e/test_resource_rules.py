@@ -343,3 +343,12 @@ def test_tasks_can_be_selected_by_desired_and_observed_state(bench: Bench) -> No
     assert selected("status.state=Suspended") == ["two"]
     assert selected("status.state!=Suspended") == ["one"]
     assert selected("spec.desiredState=Run,status.state=Init") == ["one"]
+
+
+@pytest.mark.parametrize("cleanup", [{}, {"command": ["a"], "template": {"spec": {"containers": [{"name": "a"}]}}}])
+def test_a_cleanup_is_either_a_command_or_a_pod(bench: Bench, cleanup: Body) -> None:
+    with pytest.raises(ApiError, match="cleanup must have either a command"):
+        bench.task(cleanup=cleanup)
+    with pytest.raises(ApiError, match="must list at least one container"):
+        bench.task(cleanup={"template": {"spec": {"containers": []}}})
+    bench.task(cleanup={"command": ["a"]})

@@ -142,6 +142,8 @@ def test_who_may_not_create_jobs_decides_nothing_that_runs(bench: Bench, editor:
         editor.patch("LongTask", "import", bench.namespace, other)
     with pytest.raises(ApiError, match="must be allowed to create Jobs"):
         editor.patch("LongTask", "import", bench.namespace, {"spec": {"checkpoint": {"file": "/secret/key"}}})
+    with pytest.raises(ApiError, match="must be allowed to create Jobs"):
+        editor.patch("LongTask", "import", bench.namespace, {"spec": {"cleanup": {"command": ["evil"]}}})
 
     assert bench.read() == task
 

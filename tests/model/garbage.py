@@ -67,7 +67,7 @@ def collect_job(job: SimJob, pods: Iterable[SimPod], owners: Owners) -> Collect 
 
 def collect_task(task: SimTask, jobs: Iterable[SimJob]) -> Collect | None:
     """A task that is deleted in the foreground goes after its Jobs."""
-    return Collect.RELEASE if task.deleting and not any(job.owner == task.uid for job in jobs) else None
+    return Collect.RELEASE if task.foreground and not any(job.owner == task.uid for job in jobs) else None
 
 
 def collect_from_gone_node(pod: SimPod, *, now: int) -> SimPod | None:

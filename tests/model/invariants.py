@@ -86,12 +86,13 @@ def success_is_never_false(before: World, move: Move, setting: Setting) -> str: 
     return ""
 
 
-def failure_is_never_false(before: World, move: Move, setting: Setting) -> str:  # noqa: ARG001
+def failure_is_never_false(before: World, move: Move, setting: Setting) -> str:
     """G6: `Failed` only when workers failed by themselves more often than the limit, or said never to retry."""
     truth = move.after.truth
     for _, new in _entered(before, move.after, State.FAILED):
         said = reason_of(new.ours.status.conditions, ConditionType.FAILED)
-        if truth.failures <= new.backoff_limit and not truth.never and said not in _OTHER_ENDS:
+        stood_still = setting.progress_deadline is not None  # that is a failure which no worker knows of
+        if truth.failures <= new.backoff_limit and not (truth.never or stood_still or said in _OTHER_ENDS):
             return f"{truth.failures} failures of {new.backoff_limit + 1}, and yet {new.ours!r}"
     return ""
 
@@ -179,6 +180,19 @@ def nothing_is_started_against_the_wish(before: World, move: Move, setting: Sett
     return ""
 
 
+def nothing_is_thrown_away_before_it_was_cleaned_up(before: World, move: Move, setting: Setting) -> str:  # noqa: ARG001
+    """A task with a clean-up ends, or goes, only after that; but for one that had not got its finalizer yet."""
+    for old in before.tasks:
+        new = move.after.task(old.uid)
+        ended = new is None or (
+            new.ours.status.state is State.TERMINATED and old.ours.status.state is not State.TERMINATED
+        )
+        over = old.ours.status.state is State.TERMINATED
+        if ended and old.has_cleanup and old.has_finalizer and not over and not move.after.truth.cleaned:
+            return f"{old!r} was not cleaned up"
+    return ""
+
+
 def attempts_only_rise(before: World, move: Move, setting: Setting) -> str:  # noqa: ARG001
     """G3: an attempt's number never goes back, or the pods of an earlier one could write again."""
     for old in before.tasks:
@@ -214,6 +228,7 @@ SAFETY: Final[tuple[Invariant, ...]] = (
     terminated_is_final_and_leaves_nothing,
     an_answer_is_to_the_spec_it_has_seen,
     nothing_is_started_against_the_wish,
+    nothing_is_thrown_away_before_it_was_cleaned_up,
     attempts_only_rise,
     workers_do_not_run_side_by_side,
 )
@@ -235,6 +250,9 @@ def unreached(world: World) -> str:
     left += [pod.name for pod in world.pods if pod.task_uid not in known and pod.owner is not None]
     if left and not _kept_by_a_lost_node(world):
         return f"left of a task that is gone: {', '.join(left)}"
+    kept = [job.name for job in world.cleanups if job.task_uid not in known or job.ended is not None]
+    if kept and not world.truth.meddled:
+        return f"left of a clean-up: {', '.join(kept)}"
     return next((words for task in world.tasks if (words := _not_as_desired(world, task))), "")
 
 
@@ -242,6 +260,8 @@ def _not_as_desired(world: World, task: SimTask) -> str:
     status = task.ours.status
     if _kept_by_a_lost_node(world) and task.deleting:
         return ""
+    if task.deleting and task.has_finalizer:
+        return f"it is kept: {task.ours!r}"
     if status.observed_generation != task.generation:
         return f"generation {task.generation} is not answered: {task.ours!r}"
     active = [pod.name for pod in _pods(world, task) if not pod.final]

@@ -10,12 +10,13 @@ from tests.model.garbage import Collect, Owners, collect_job, collect_pod, colle
 from tests.model.job_controller import CreatePod, DeletePod, DropFinalizer, UpdateStatus, Write, release_orphan, sync
 from tests.model.kubelet import KILLED, last_delete, may_delete, report
 from tests.model.objects import SimPod, SimProcess, changed
-from tests.model.world import NODE, SPARE_NODE, Actor, same, tick, with_process
+from tests.model.operate import awake
+from tests.model.world import NODE, SPARE_NODE, Actor, Harm, same, tick, with_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.model.objects import SimJob, SimTask
+    from tests.model.objects import SimCleanup, SimJob, SimTask
     from tests.model.world import Setting, World
 
 Step = tuple[str, Actor, "World"]
@@ -170,7 +171,8 @@ def _lost(world: World, setting: Setting, pod: SimPod) -> Iterator[Step]:
 def _collector(world: World, setting: Setting) -> Iterator[Step]:
     """Objects whose owner is gone go, too. Ended processes of pods that are gone leave nothing."""
     things: tuple[SimTask | SimJob, ...] = (*world.tasks, *world.jobs)
-    owners = Owners(present=[thing.uid for thing in things], leaving=[thing.uid for thing in things if thing.deleting])
+    leaving = [job.uid for job in world.jobs if job.deleting] + [task.uid for task in world.tasks if task.foreground]
+    owners = Owners(present=[thing.uid for thing in things], leaving=leaving)
     for pod in world.pods:
         if collect_pod(pod, owners) is not None:
             after = server.ask_pod(tick(world, setting), pod.uid, grace=setting.grace)
@@ -184,10 +186,39 @@ def _collector(world: World, setting: Setting) -> Iterator[Step]:
             yield f"the garbage collector removes {job.name}", Actor.COLLECTOR, server.remove_job(world, job.uid)
     for task in world.tasks:
         if collect_task(task, world.jobs) is not None:
-            left = tuple(other for other in world.tasks if other.uid != task.uid)
-            yield f"the garbage collector removes {task.name}", Actor.COLLECTOR, changed(world, tasks=left)
+            released = changed(task, foreground=False)
+            left = tuple(
+                [
+                    released if other is task else other
+                    for other in world.tasks
+                    if other is not task or task.has_finalizer
+                ]
+            )
+            yield f"the garbage collector releases {task.name}", Actor.COLLECTOR, changed(world, tasks=left)
+    yield from _cleanups(world, setting, owners)
     yield from _pod_collector(world, setting)
     yield from _leftovers(world)
+
+
+def _cleanups(world: World, setting: Setting, owners: Owners) -> Iterator[Step]:
+    """The Job of a clean-up ends, well or not; or goes with its owner."""
+    for job in world.cleanups:
+        others = tuple(other for other in world.cleanups if other is not job)
+        if job.owned and (job.task_uid not in owners.present or job.task_uid in owners.leaving):
+            yield f"the garbage collector removes {job.name}", Actor.COLLECTOR, changed(world, cleanups=others)
+        if job.ended is not None:
+            continue
+        cleaned = changed(world, truth=changed(world.truth, cleaned=True))
+        yield f"{job.name} has cleaned up", Actor.CONTROLLER, _heard(cleaned, others, changed(job, ended=True))
+        if world.harms and Harm.CRASH in setting.harms:
+            failed = changed(cleaned, harms=world.harms - 1)
+            yield f"{job.name} fails for good", Actor.CONTROLLER, _heard(failed, others, changed(job, ended=False))
+
+
+def _heard(world: World, others: tuple[SimCleanup, ...], job: SimCleanup) -> World:
+    """Every operator hears of it."""
+    operators = tuple(awake(operator, job.task_uid) for operator in world.operators)
+    return changed(world, cleanups=(*others, job), operators=operators)
 
 
 def _pod_collector(world: World, setting: Setting) -> Iterator[Step]:

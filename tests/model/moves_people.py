@@ -46,12 +46,15 @@ def _edited(world: World, setting: Setting, edit: Edit) -> World | None:
     task = world.tasks[0] if world.tasks else None
     if edit is Edit.RECREATE:
         return _recreated(world, setting) if task is None else None
-    if task is None or task.deleting:
+    if task is not None and task.has_cleanup and edit is Edit.NO_CLEANUP:
+        gone = changed(task, has_cleanup=False, generation=task.generation + 1)
+        return server.put_task(changed(world, truth=changed(world.truth, cleaned=True)), gone)
+    if task is None or task.deleting or edit is Edit.NO_CLEANUP:
         return None
     if edit is Edit.DELETE:
-        return changed(world, tasks=())
+        return server.remove_task(world, task)
     if edit is Edit.DELETE_FOREGROUND:
-        return server.put_task(world, changed(task, deleting=True, generation=task.generation + 1))
+        return server.put_task(world, changed(task, deleting=True, foreground=True, generation=task.generation + 1))
     edited = _with_edit(task, edit)
     return None if edited is None else server.put_task(world, changed(edited, generation=task.generation + 1))
 

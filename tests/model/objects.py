@@ -131,6 +131,10 @@ class SimTask(Kept):
     """Seconds for which its workers may be without progress."""
     restart_nonce: int | None = None
     from_beginning: bool = False
+    has_cleanup: bool = False
+    has_finalizer: bool = False
+    foreground: bool = False
+    """It is deleted in the foreground: the garbage collector deletes first what it owns."""
     ours: Ours = field(default_factory=lambda: Ours.of(LongTaskStatus()))
     checkpoint: SimCheckpoint | None = None
 
@@ -191,6 +195,20 @@ class SimJob(Kept):
     def finished(self) -> bool:
         """Whether the Job controller is done with it."""
         return bool(self.says(JobCondition.COMPLETE) or self.says(JobCondition.FAILED))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimCleanup(Kept):
+    """The Job of a clean-up. What goes on in it is of no interest but for how it ends."""
+
+    __hash__ = kept_hash
+
+    name: str
+    uid: str
+    task_uid: str
+    owned: bool
+    ended: bool | None = None
+    """Whether it succeeded; None: it runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
 from longtask.api.longtask import DesiredState
 from longtask.api.names import Reason
-from longtask.core.actions import CreateJob, DeleteJob, DeletePod, DeleteTask, Question, SetJobSuspended, WriteStatus
+from longtask.core.actions import (
+    CreateCleanup,
+    CreateJob,
+    DeleteJob,
+    DeletePod,
+    DeleteTask,
+    Question,
+    SetFinalizer,
+    SetJobSuspended,
+    WriteStatus,
+)
 from longtask.core.observed import PodPhase, Trouble
 from longtask.shell.errors import ApiError, Conflict, Missing, Outdated, Refused
 from tests.model import server
@@ -25,7 +35,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from longtask.core.actions import Action, Plan
-    from tests.model.objects import SimJob, SimPod, SimTask
+    from tests.model.objects import SimCleanup, SimJob, SimPod, SimTask
     from tests.model.world import Decide, Setting, World
 
 T = TypeVar("T", "SimTask", "SimJob", "SimPod")
@@ -99,10 +109,21 @@ def commit(world: World, setting: Setting, task: SimTask, action: Action) -> Wor
         case DeletePod(uid=uid, force=force):
             grace = 0 if force else setting.grace
             return _or_nothing(lambda: _release(server.ask_pod(world, uid, grace=grace), uid, force=force), world)
-        case DeleteTask(uid=uid, resource_version=version):
-            return _or_nothing(lambda: server.delete_task(world, uid, version), world)
+        case DeleteTask() | CreateCleanup() | SetFinalizer():
+            return _commit_at_the_end(world, task, action)
         case _:
             assert_never(action)
+
+
+def _commit_at_the_end(world: World, task: SimTask, action: DeleteTask | CreateCleanup | SetFinalizer) -> World:
+    """The same for what happens at the end of a task."""
+    match action:
+        case DeleteTask(uid=uid, resource_version=version):
+            return _or_nothing(lambda: server.delete_task(world, uid, version), world)
+        case CreateCleanup(name=name):
+            return server.create_cleanup(world, task, name)
+        case SetFinalizer(present=present):
+            return server.set_finalizer(world, task, present=present)
 
 
 def crash(world: World, number: int) -> World:
@@ -152,18 +173,19 @@ def _decide(world: World, setting: Setting, operator: SimOperator, task: SimTask
     source = operator.pods if Break.STALE_LIST in setting.breaks else world.pods
     live = tuple([pod for pod in source if pod.task_uid == task.uid])
     lost = frozenset((NODE,) if world.node_lost else ())
-    return _decided(setting.decide, (task, jobs, pods), now_of(world, setting), live, lost)
+    return _decided(setting.decide, (task, jobs, pods, world.cleanups), now_of(world, setting), live, lost)
 
 
 @lru_cache(maxsize=200_000)
 def _decided(
     decide: Decide,
-    copies: tuple[SimTask, tuple[SimJob, ...], tuple[SimPod, ...]],
+    copies: tuple[SimTask, tuple[SimJob, ...], tuple[SimPod, ...], tuple[SimCleanup, ...]],
     now: datetime,
     live: tuple[SimPod, ...],
     lost: frozenset[str],
 ) -> tuple[Plan, bool]:
-    seen, asked = observed(*copies, now), False
+    task, jobs, pods, cleanups = copies
+    seen, asked = observed(task, jobs, pods, now, cleanups), False
     plan = decide(seen)
     for _ in Question:
         match plan.question:
@@ -255,7 +277,7 @@ def _refused(world: World, setting: Setting, number: int, task: SimTask, refusal
     """Decide once more, with what was refused, and carry that out."""
     operator = world.operators[number]
     fresh = _of(operator.tasks, task.uid) or task
-    seen = observed(fresh, _jobs(setting, operator, fresh), operator.pods, now_of(world, setting))
+    seen = observed(fresh, _jobs(setting, operator, fresh), operator.pods, now_of(world, setting), world.cleanups)
     seen = replace(seen, refusal=refusal)
     actions = setting.decide(seen).actions
     flight = Flight(task=fresh, actions=actions) if actions else None
@@ -266,8 +288,10 @@ def _learn(world: World, number: int, action: Action, task: SimTask, error: Exce
     """Put into the copies what the answers to an action showed: the object as it is now, or that it is gone."""
     operator = world.operators[number]
     match action:
-        case WriteStatus() | DeleteTask():
+        case WriteStatus() | DeleteTask() | SetFinalizer():
             return _refresh_task(world, number, task.uid)
+        case CreateCleanup():
+            return world
         case CreateJob(name=name) | SetJobSuspended(name=name) | DeleteJob(name=name):
             live = world.job(name)
             if live is not None:

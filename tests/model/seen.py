@@ -5,6 +5,7 @@ It must not decide anything.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from longtask.api.status import Checkpoint, LongTaskStatus, Progress
 from longtask.core.exitcodes import ExitCodes
 from longtask.core.observed import JobOutcome, Observed, ObservedJob, ObservedPod, ObservedTask
-from tests.model.objects import JobCondition, SimJob, SimPod, SimTask
+from tests.model.objects import JobCondition, SimCleanup, SimJob, SimPod, SimTask
 
 if TYPE_CHECKING:
     from tests.model.world import Setting, World
@@ -72,6 +73,8 @@ def seen_task(task: SimTask) -> ObservedTask:
         resource_version=str(task.version),
         generation=task.generation,
         deleting=task.deleting,
+        has_finalizer=task.has_finalizer,
+        has_cleanup=task.has_cleanup,
         desired=task.desired,
         backoff_limit=task.backoff_limit,
         template_hash=task.template,
@@ -142,11 +145,25 @@ def seen_pod(pod: SimPod) -> ObservedPod:
     )
 
 
-def observed(task: SimTask, jobs: tuple[SimJob, ...], pods: tuple[SimPod, ...], now: datetime) -> Observed:
+def seen_cleanup(job: SimCleanup) -> ObservedJob:
+    """`job_record`, for the Job of a clean-up."""
+    outcomes = {None: JobOutcome.OPEN, True: JobOutcome.COMPLETE, False: JobOutcome.FAILED}
+    made = SimJob(name=job.name, uid=job.uid, owner=job.task_uid, attempt=0)
+    return replace(seen_job(made), outcome=outcomes[job.ended])
+
+
+def observed(
+    task: SimTask,
+    jobs: tuple[SimJob, ...],
+    pods: tuple[SimPod, ...],
+    now: datetime,
+    cleanups: tuple[SimCleanup, ...] = (),
+) -> Observed:
     """The snapshot of one task, out of copies of everything."""
     return Observed(
         task=seen_task(task),
         jobs=tuple(seen_job(job) for job in jobs if job.owner == task.uid),
         pods=tuple(seen_pod(pod) for pod in pods if pod.task_uid == task.uid),
         now=now,
+        cleanup_job=next((seen_cleanup(job) for job in cleanups if job.task_uid == task.uid), None),
     )

@@ -12,7 +12,7 @@ from longtask.api.longtask import DesiredState
 from longtask.api.names import job_name
 from longtask.api.status import CheckpointCause, LongTaskStatus, State
 from longtask.shell.errors import Conflict, Missing, Refused
-from tests.model.objects import Ours, SimCheckpoint, SimJob, SimPod, SimTask, changed
+from tests.model.objects import Ours, SimCheckpoint, SimCleanup, SimJob, SimPod, SimTask, changed
 from tests.model.storage import delete_pod, drop_finalizer, job_status_refused
 from tests.model.world import Break
 
@@ -86,7 +86,40 @@ def delete_task(world: World, uid: str, version: str) -> World:
         raise Missing("the task is gone", status=404)
     if str(task.version) != version:
         raise Conflict("the task has been changed", status=409)
-    return changed(world, tasks=tuple(other for other in world.tasks if other.uid != uid))
+    return remove_task(world, task)
+
+
+def remove_task(world: World, task: SimTask) -> World:
+    """What a deletion does to a task: it is gone, or is to go when its finalizer is removed."""
+    if task.has_finalizer:
+        return world if task.deleting else put_task(world, changed(task, deleting=True, generation=task.generation + 1))
+    return changed(world, tasks=tuple(other for other in world.tasks if other.uid != task.uid))
+
+
+def set_finalizer(world: World, seen: SimTask, *, present: bool) -> World:
+    """Set or remove the finalizer, on the task as it is; with the last one goes a task that is being deleted."""
+    task = world.task(seen.uid)
+    if task is None:
+        raise Missing("the task is gone", status=404)
+    if task.has_finalizer == present or (present and task.deleting):
+        return world
+    after = put_task(world, changed(task, has_finalizer=present))
+    return remove_task(after, changed(task, has_finalizer=False)) if task.deleting else after
+
+
+def create_cleanup(world: World, seen: SimTask, name: str) -> World:
+    """Create the Job of a clean-up, for the task as it is now (`_create_cleanup` looks at it first)."""
+    task = world.task(seen.uid)
+    if task is None:
+        raise Missing("the task is gone", status=404)
+    over = task.deleting or task.desired is DesiredState.TERMINATE
+    if not over or not task.has_cleanup or task.generation != seen.generation:
+        raise Conflict("the task was changed", status=409)
+    if any(job.name == name for job in world.cleanups):
+        return world  # a Job of that name that is ours
+    serial = world.serial + 1
+    job = SimCleanup(name=name, uid=f"job-{serial}", task_uid=task.uid, owned=not task.deleting)
+    return changed(world, cleanups=(*world.cleanups, job), serial=serial)
 
 
 def _check_states(task: SimTask, status: LongTaskStatus, checkpoint: SimCheckpoint | None) -> None:
@@ -149,6 +182,9 @@ def set_suspend(world: World, setting: Setting, name: str, uid: str, version: st
 
 def delete_job(world: World, setting: Setting, name: str, uid: str) -> World:
     """Delete a Job in the foreground. Raises `Missing`, or `Conflict` if it is another one."""
+    cleanups = tuple(job for job in world.cleanups if job.uid != uid)
+    if len(cleanups) < len(world.cleanups):
+        return changed(world, cleanups=cleanups)
     job = world.job(name)
     if job is None:
         raise Missing("the Job is gone", status=404)

@@ -89,6 +89,22 @@ SMALL_WORLDS: Final = {
         harms=(Harm.TIME, Harm.CRASH, Harm.DEAF),
         most_harms=2,
     ),
+    "a task that is cleaned up": replace(
+        PROMPT,
+        cleanup=True,
+        edits=(*WISHES, Edit.DELETE, Edit.DELETE_FOREGROUND, Edit.NO_CLEANUP),
+        most_edits=2,
+        harms=(Harm.CRASH,),
+        most_harms=1,
+    ),
+    "a task that is cleaned up, with requests that go astray": replace(
+        PROMPT,
+        cleanup=True,
+        edits=(Edit.TERMINATE, Edit.DELETE),
+        most_edits=2,
+        faults=tuple(Fault),
+        most_faults=1,
+    ),
     "two operators": replace(PROMPT, operators=2, edits=WISHES, most_edits=2),
     "two operators that are behind": Setting(operators=2, edits=TOGGLES, most_edits=1, controller_lags=False),
 }

@@ -48,6 +48,7 @@ SETTINGS: Final = (
     replace(_LARGE, program=Program.FILED, exits_on_term=(143, 0, 78, 75)),
     replace(_LARGE, waits=True),
     replace(_LARGE, deadline=100),
+    replace(_LARGE, cleanup=True),
     replace(_LARGE, progress_deadline=20),
     replace(_LARGE, operators=2),
 )

@@ -15,7 +15,7 @@ from longtask.api.longtask import DesiredState
 from longtask.core.actions import Plan
 from longtask.core.observed import Observed
 from longtask.core.reconcile import reconcile
-from tests.model.objects import Kept, Program, SimJob, SimPod, SimProcess, SimTask, changed, kept_hash
+from tests.model.objects import Kept, Program, SimCleanup, SimJob, SimPod, SimProcess, SimTask, changed, kept_hash
 
 if TYPE_CHECKING:
     from longtask.core.actions import Action
@@ -52,6 +52,7 @@ class Edit(StrEnum):
     TEMPLATE = "change the template"
     LIMIT = "raise backoffLimit"
     RESTART = "start over"
+    NO_CLEANUP = "take the clean-up out of the spec"
     DELETE = "delete the task"
     DELETE_FOREGROUND = "delete the task in the foreground"
     RECREATE = "create a task of the same name"
@@ -125,6 +126,8 @@ class Setting:
     """Workers are asked before they are stopped for a suspension, and may answer."""
     ttl: int | None = None
     """Seconds for which a task stays after it has ended."""
+    cleanup: bool = False
+    """Tasks are cleaned up at their end."""
     deadline: int | None = None
     """Seconds for which a task may be `Running`."""
     progress_deadline: int | None = None
@@ -154,6 +157,7 @@ class Setting:
             backoff_limit=self.backoff_limit,
             keeps_file=keeps_file,
             ttl=self.ttl,
+            has_cleanup=self.cleanup,
             deadline=self.deadline,
             progress_deadline=self.progress_deadline,
             waits=self.waits,
@@ -207,6 +211,8 @@ class Truth(Kept):
     proved may not be so any more."""
     ghosts: tuple[str, ...] = ()
     """Pods that the Job controller made for a Job that had just been deleted: the garbage collector takes them away."""
+    cleaned: bool = False
+    """A clean-up has run to its end, or was given up, or was taken out of the spec."""
     fenced: bool = False
     """A worker may live on without its pod: a node was lost, or a pod deleted by force."""
 
@@ -220,6 +226,8 @@ class World(Kept):
     tasks: tuple[SimTask, ...] = ()
     jobs: tuple[SimJob, ...] = ()
     pods: tuple[SimPod, ...] = ()
+    cleanups: tuple[SimCleanup, ...] = ()
+    """Everybody hears of them at once."""
     processes: tuple[SimProcess, ...] = ()
     operators: tuple[SimOperator, ...] = ()
     controller_jobs: tuple[SimJob, ...] = ()

@@ -18,11 +18,14 @@ Json = dict[str, Any]
 
 
 class Controllers:
-    """Whatever happens by itself in a cluster. `hold_pods`: pods stay Pending, as without a node for them."""
+    """Whatever happens by itself in a cluster. `hold_pods`: pods stay Pending, as without a node for them.
+    `hold_cleanups`: a clean-up goes on and on.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.hold_pods = False
+        self.hold_cleanups = False
         self.started: list[str] = []  # names of pods whose worker has started
         self._pods_made = 0
 
@@ -56,7 +59,8 @@ class Controllers:
         tasks = {task["metadata"]["uid"] for task in self.store.find("longtasks")}
         jobs = {job["metadata"]["uid"]: job for job in self.store.find("jobs")}
         for job in jobs.values():
-            if job["metadata"]["ownerReferences"][0]["uid"] not in tasks:
+            owners = job["metadata"].get("ownerReferences", [])
+            if owners and owners[0]["uid"] not in tasks:
                 self.store.remove("jobs", job["metadata"]["namespace"], job["metadata"]["name"])
         for pod in self.store.find("pods"):
             owners = pod["metadata"].get("ownerReferences", [])
@@ -72,7 +76,10 @@ class Controllers:
             if not self._ask_to_stop(active):
                 self.store.remove("jobs", metadata["namespace"], metadata["name"])
             return
-        if _condition(job, "Complete") is None:
+        if metadata["labels"].get(names.LABEL_ATTEMPT) == "0":  # a clean-up, which does well and at once
+            if _condition(job, "Complete") is None and not self.hold_cleanups:
+                self._set(job, "Complete", "True")
+        elif _condition(job, "Complete") is None:
             self._suspend(job, active) if job["spec"].get("suspend") else self._run(job, pods, active)
 
     def _suspend(self, job: Json, active: list[Json]) -> None:

@@ -189,7 +189,8 @@ class FakeApi:
                 return 409, _status(409, "the object has been modified")
             new = merged(old, call.body)
         if plural_has_status(parts["plural"]):
-            new = old | ({"status": new["status"]} if call.subresource == "status" else {"spec": new["spec"]})
+            users = {"spec": new["spec"], "metadata": new["metadata"]}
+            new = old | ({"status": new["status"]} if call.subresource == "status" else users)
         return 200, self.store.put(parts["plural"], new)
 
     def _delete(self, call: Call, parts: dict[str, str]) -> Answer:

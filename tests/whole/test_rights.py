@@ -36,6 +36,7 @@ async def test_every_request_is_allowed_and_every_right_is_used(mocker: MockerFi
         await rig.life("ordinary")
         await _expired(rig)
         await _terminated(rig)
+        await _cleaned_up(rig)
         await _stalled(rig)
         await _without_a_pod(rig, mocker)
         await _unsure(rig)
@@ -62,6 +63,17 @@ async def _terminated(rig: Rig) -> None:
     await rig.until_state("Running", "terminated")
     rig.want("Terminate", "terminated")
     await rig.until_state("Terminated", "terminated")
+
+
+async def _cleaned_up(rig: Rig) -> None:
+    rig.create("cleaned", cleanup={"command": ["sweep"]})
+    await rig.until_state("Running", "cleaned")
+    rig.want("Terminate", "cleaned")
+    await rig.until("it is to be cleaned up", lambda: rig.store.find("jobs", _cleans_up))
+
+
+def _cleans_up(job: Json) -> bool:
+    return bool(job["metadata"]["name"].endswith("-cleanup"))
 
 
 async def _stalled(rig: Rig) -> None:

@@ -157,7 +157,11 @@ def object_schema() -> Schema:
     spec = structural(LongTaskSpec.model_json_schema(by_alias=True), keep_defaults=True)
     spec["required"] = ["desiredState", "template"]
     spec["x-kubernetes-validations"] = [rule.to_schema() for rule in rules.SPEC_RULES]
-    spec["properties"]["template"] |= _template()
+    spec["properties"]["template"] |= _template() | {
+        "x-kubernetes-validations": [rule.to_schema() for rule in rules.TEMPLATE_RULES]
+    }
+    spec["properties"]["cleanup"]["properties"]["template"] |= _template()
+    spec["properties"]["cleanup"]["x-kubernetes-validations"] = [rule.to_schema() for rule in rules.CLEANUP_RULES]
     spec["properties"]["checkpoint"]["x-kubernetes-validations"] = [rule.to_schema() for rule in rules.CHECKPOINT_RULES]
     # Defaults inside the status would hide that a field was removed. As a whole it has one, so that a new task
     # shows as Init without a write.
@@ -208,10 +212,7 @@ def _template() -> Schema:
         "grace period 600 seconds where none is set.",
         "properties": {"containers": containers},
     }
-    return _PRESERVED | {
-        "properties": {"metadata": metadata, "spec": spec},
-        "x-kubernetes-validations": [rule.to_schema() for rule in rules.TEMPLATE_RULES],
-    }
+    return _PRESERVED | {"properties": {"metadata": metadata, "spec": spec}}
 
 
 def structural(schema: Schema, *, keep_defaults: bool, definitions: Schema | None = None) -> Schema:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from longtask.api import names
 from longtask.api.checkpoint import CheckpointSpec  # noqa: TC001 - pydantic needs it at run time
+from longtask.api.cleanup import CleanupSpec  # noqa: TC001 - pydantic needs it at run time
 from longtask.api.model import INT32_MAX, Model, Timestamp
 from longtask.api.status import LongTaskStatus
 from longtask.api.suspension import SuspendSpec  # noqa: TC001 - pydantic needs it at run time
@@ -95,6 +96,12 @@ class LongTaskSpec(Model):
         description="How a worker is asked to stop when the task is to be suspended. A change takes effect with a new "
         "attempt, as one of the template does.",
     )
+    cleanup: CleanupSpec | None = Field(
+        default=None,
+        description="What is run once when the task is terminated or deleted, from whatever state, when no worker is "
+        "left and before anything that was saved is thrown away; a finalizer keeps a deleted task so long. Taking it "
+        "out of the spec gives it up.",
+    )
     ttl_seconds_after_finished: int | None = Field(
         default=None,
         ge=0,
@@ -122,6 +129,7 @@ class ObjectMeta(Model):
     annotations: dict[str, str] = Field(default_factory=dict)
     creation_timestamp: Timestamp | None = None
     deletion_timestamp: Timestamp | None = None
+    finalizers: tuple[str, ...] = ()
 
 
 class LongTask(Model):

@@ -42,6 +42,11 @@ ANNOTATION_WAIT_FOR_BATCH: Final = f"{GROUP}/wait-for-batch-seconds"
 # on the Job: the task's `spec.restartNonce` when it was created
 ANNOTATION_RESTART_NONCE: Final = f"{GROUP}/restart-nonce"
 
+# on the pod that cleans up: what was saved last
+ANNOTATION_CHECKPOINT: Final = f"{GROUP}/checkpoint"
+
+FINALIZER: Final = f"{GROUP}/cleanup"  # on a task with `spec.cleanup`, until that has run
+
 # refused for now: Kueue un-suspends the Jobs that we suspend
 LABEL_KUEUE_QUEUE: Final = "kueue.x-k8s.io/queue-name"
 
@@ -87,6 +92,15 @@ RESTORE_CONTAINER: Final = "longtask-restore"  # init container: claims the task
 SIDECAR_CONTAINER: Final = "longtask-sidecar"  # native sidecar: saves the file while the program runs and after its end
 FILE_VOLUME: Final = "longtask-file"  # where no volume of the template holds the file
 
+UNPACK_CONTAINER: Final = "longtask-unpack"  # init container of a clean-up: puts the saved file into its place
+
+# --- In the pod that cleans up ---
+
+CLEANUP_VOLUME: Final = "longtask-checkpoint"  # downward API volume with the file below
+CLEANUP_MOUNT_PATH: Final = "/var/run/longtask.dev"
+CLEANUP_FILE: Final = "checkpoint"
+ENV_LAST_CHECKPOINT: Final = "LONGTASK_LAST_CHECKPOINT"  # where that file is
+
 EXIT_SAVED: Final = 75  # saved at a stop request: uses no retry
 EXIT_NEVER_RETRY: Final = 78  # retrying can't help; never used after SIGTERM
 
@@ -115,6 +129,7 @@ class ConditionType(StrEnum):
     FAILED = "Failed"  # as batch/v1 Job has it; not a dead end here
     TERMINATED = "Terminated"  # final, at the user's wish
     SECRETS_INLINE = "SecretsInline"  # warning: the template seems to hold a secret that every pod here can read
+    CLEANED_UP = "CleanedUp"  # whether spec.cleanup has run to its end; absent until then, and without one
     BATCHES_TOO_LONG = "BatchesTooLong"  # warning: a stop would cut a batch as long as the longest so far
 
 
@@ -160,6 +175,9 @@ class Reason(StrEnum):
 
     # how a termination ended
     TERMINATED = "Terminated"
+    CLEANING_UP = "CleaningUp"  # spec.cleanup runs
+    CLEANED_UP = "CleanedUp"
+    CLEANUP_FAILED = "CleanupFailed"  # it was given up
     NO_CLEANUP = "NoCleanup"  # terminated without a worker, so that no clean-up code of the user has run
 
     # why a task is not suspended although it was
@@ -171,6 +189,7 @@ class Reason(StrEnum):
     FORBIDDEN = "Forbidden"  # 403: quota, admission or missing permission
     QUOTA_EXCEEDED = "QuotaExceeded"
     POD_REFUSED = "PodRefused"  # the Job is there, its pods are not: Pod Security, a webhook
+    NAMESPACE_TERMINATING = "NamespaceTerminating"  # nothing can be created any more; the API server's own word
     NAME_TAKEN = "NameTaken"  # a Job of that name exists and is not this task's
     IMAGE_PULL = "ImagePull"
     UNSCHEDULABLE = "Unschedulable"
@@ -194,6 +213,7 @@ class EventReason(StrEnum):
     TASK_FAILED = "TaskFailed"
     TASK_RETRIED = "TaskRetried"  # a worker has failed, and the next attempt follows
     TASK_STALLED = "TaskStalled"
+    CLEANUP_FAILED = "CleanupFailed"
 
 
 def job_name(task_name: str, task_uid: str, attempt: int) -> str:
@@ -204,3 +224,8 @@ def job_name(task_name: str, task_uid: str, attempt: int) -> str:
     computes the same.
     """
     return f"{task_name}-{task_uid[:8]}-{attempt}"
+
+
+def cleanup_job_name(task_name: str, task_uid: str) -> str:
+    """Name the Job that cleans up. No attempt has such a name, and no pod of it that of a worker's pod."""
+    return f"{task_name}-{task_uid[:8]}-cleanup"

@@ -238,6 +238,19 @@ CHECKPOINT_RULES: Final[Sequence[Rule]] = (
     ),
 )
 
+CLEANUP_RULES: Final[Sequence[Rule]] = (
+    Rule(
+        expression="has(self.command) != has(self.template)",
+        message="cleanup must have either a command, which runs in the worker's image, or a template of its own",
+    ),
+    Rule(
+        expression="!has(self.template) || (has(self.template.spec) && has(self.template.spec.containers)\n"
+        "&& size(self.template.spec.containers) > 0)",
+        message="cleanup.template.spec.containers must list at least one container",
+        field_path=".template",
+    ),
+)
+
 SPEC_RULES: Final[Sequence[Rule]] = (
     Rule(
         expression="!has(self.suspend) || !has(self.suspend.waitForBatch) || !self.suspend.waitForBatch\n"

@@ -116,6 +116,7 @@ class Condition(Model):
         description="Ready: the task is as desired. Stalled: only a person can help. Suspended: no pod of "
         "the task is active any more. Complete: all work is done. Failed: retries are used up. "
         "Terminated: ended for good. SecretsInline: a warning that the template seems to hold a secret. "
+        "CleanedUp: whether spec.cleanup has run to its end. "
         "BatchesTooLong: a warning that a batch took longer than a stop leaves time for."
     )
     status: ConditionStatus = Field(description="True, False or Unknown.")

@@ -75,7 +75,21 @@ class DeleteTask:
     resource_version: str
 
 
-Action = WriteStatus | CreateJob | SetJobSuspended | DeleteJob | DeletePod | DeleteTask
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateCleanup:
+    """Create the Job that cleans up, for the task and its last checkpoint as they stand on the server."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetFinalizer:
+    """Set or remove our finalizer on the task, if it is still the version that was seen."""
+
+    present: bool
+
+
+Action = WriteStatus | CreateJob | SetJobSuspended | DeleteJob | DeletePod | DeleteTask | CreateCleanup | SetFinalizer
 
 
 @unique
@@ -106,6 +120,8 @@ class Outcome(StrEnum):
     FAILED = "record Failed"
     TERMINATE = "delete Jobs and pods"
     TERMINATED = "prove that nothing is left, then record Terminated"
+    CLEAN_UP = "run the clean-up"
+    RELEASE_TASK = "remove the finalizer"
     RELEASE = "force-delete pods of lost nodes"
     STOP = "record why, then delete the Job"
     STALLED = "record Stalled"

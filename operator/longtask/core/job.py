@@ -91,7 +91,7 @@ def job_manifest(
             "namespace": metadata["namespace"],
             "labels": labels,
             "annotations": _notes(spec, failures_before, suspend),
-            "ownerReferences": [_owner(metadata)],
+            "ownerReferences": [owner_reference(metadata)],
         },
         "spec": {
             "parallelism": 1,
@@ -117,7 +117,8 @@ def _notes(spec: Mapping[str, Any], failures_before: int, suspend: SuspendSpec) 
     return notes
 
 
-def _owner(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def owner_reference(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes a Job the task's own, so that it goes with it."""
     return {
         "apiVersion": names.API_VERSION,
         "kind": names.KIND,

@@ -60,14 +60,15 @@ def _awaited(o: Observed) -> tuple[ObservedPod, ...]:
 
     One that has ended is removed by its kubelet, which then leaves it no grace: from there on only its Job keeps it.
     """
-    if o.task.desired is not DesiredState.TERMINATE:
+    if o.task.desired is not DesiredState.TERMINATE and not o.task.deleting:
         return o.active_pods
     return tuple(pod for pod in o.pods if pod.active or pod.deletion_grace)
 
 
 def _worth_a_note(o: Observed) -> bool:
     """Whether a suspension may come that would have to tell of it."""
-    return o.task.desired is not DesiredState.TERMINATE and o.task.status.state in (State.INIT, State.RUNNING)
+    ends = o.task.desired is DesiredState.TERMINATE or o.task.deleting
+    return not ends and o.task.status.state in (State.INIT, State.RUNNING)
 
 
 def _on_lost_nodes(o: Observed) -> tuple[ObservedPod, ...]:

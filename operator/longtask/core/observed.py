@@ -11,7 +11,7 @@ from enum import StrEnum, unique
 from typing import TYPE_CHECKING
 
 from longtask.api.model import INT32_MAX
-from longtask.api.names import job_name
+from longtask.api.names import cleanup_job_name, job_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,6 +65,10 @@ class ObservedTask:
     resource_version: str
     generation: int
     deleting: bool
+    has_finalizer: bool
+    """Our finalizer is on it."""
+    has_cleanup: bool
+    """Its spec says what is to be cleaned up at its end."""
     desired: DesiredState
     backoff_limit: int
     template_hash: str
@@ -105,6 +109,11 @@ class ObservedTask:
         """The name of the current attempt's Job."""
         return job_name(self.name, self.uid, self.status.attempt)
 
+    @property
+    def cleanup_job_name(self) -> str:
+        """The name of the Job that cleans up at its end."""
+        return cleanup_job_name(self.name, self.uid)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedJob:
@@ -117,6 +126,7 @@ class ObservedJob:
     task_uid: str
     """The task that controls it."""
     attempt: int
+    """0: it is no attempt, but cleans up."""
     template_hash: str
     failures_before: int
     """Failures that earlier attempts had used when this one was created."""
@@ -200,6 +210,8 @@ class Observed:
     jobs: tuple[ObservedJob, ...]
     pods: tuple[ObservedPod, ...]
     now: datetime
+    cleanup_job: ObservedJob | None = None
+    """The Job that cleans up at the task's end; it is none of `jobs`."""
     live_pods: tuple[ObservedPod, ...] | None = None
     """A list of the task's pods that began after the rest of this snapshot was taken; None: not asked."""
     job_troubles: tuple[Trouble, ...] | None = None

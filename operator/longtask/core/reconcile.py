@@ -16,6 +16,7 @@ from longtask.api.names import ConditionType
 from longtask.api.status import State
 from longtask.core.actions import Action, Outcome, Plan, WriteStatus
 from longtask.core.attempts import clear_older, follow, refuse_queue, refused, resume, start
+from longtask.core.cleanup import finalizer_is_amiss, is_deleted_with_cleanup, let_go, mend_finalizer
 from longtask.core.conditions import is_true
 from longtask.core.deadlines import end_for_good, next_deadline, out_of_time
 from longtask.core.expiry import expired, expiry, remove
@@ -23,8 +24,8 @@ from longtask.core.lost import must_release, next_look, release
 from longtask.core.next_attempt import retry_afresh
 from longtask.core.observed import Observed
 from longtask.core.situation import Situation, situation
-from longtask.core.status import acknowledged
-from longtask.core.stop import await_end, clear_away, leave_suspended, prove_suspended, suspend, terminate
+from longtask.core.stop import await_end, leave_suspended, prove_suspended, suspend
+from longtask.core.termination import keep_terminated, settled, terminate
 from longtask.core.verdict import judge_complete, judge_failed
 
 Step = Callable[[Observed], Plan]
@@ -64,19 +65,6 @@ def wait(o: Observed) -> Plan:  # noqa: ARG001  every step takes the snapshot
 def leave_alone(o: Observed) -> Plan:  # noqa: ARG001
     """The garbage collector removes what belongs to the task; the worker sees that its task is gone."""
     return Plan(outcome=Outcome.GONE)
-
-
-def settled(o: Observed) -> Plan:
-    """A settled task only takes note of a changed spec."""
-    if o.task.status.observed_generation == o.task.generation:
-        return Plan(outcome=Outcome.SETTLED)
-    return Plan(outcome=Outcome.RECORD, actions=(WriteStatus(status=acknowledged(o)),))
-
-
-def keep_terminated(o: Observed) -> Plan:
-    """Nothing may come back: a Job that turns up late is deleted."""
-    removals = clear_away(o)
-    return Plan(outcome=Outcome.TERMINATE, actions=removals) if removals else settled(o)
 
 
 def keep_failed(o: Observed) -> Plan:
@@ -127,8 +115,10 @@ def _suspended_after_failure(o: Observed) -> bool:
 _OVER: Final = frozenset({Situation.NO_JOB, Situation.COMPLETE, Situation.FAILED})
 
 GUARDS: Final[Sequence[Guard]] = (
+    Guard(when="the object is being deleted, and our finalizer keeps it", holds=is_deleted_with_cleanup, step=let_go),
     Guard(when="the object is being deleted", holds=lambda o: o.task.deleting, step=leave_alone),
     Guard(when="the API server has just refused what was planned", holds=lambda o: o.refusal is not None, step=refused),
+    Guard(when="it has a clean-up and no finalizer, or the reverse", holds=finalizer_is_amiss, step=mend_finalizer),
     Guard(when="it has ended, and its `ttlSecondsAfterFinished` are over", holds=expired, step=remove),
     Guard(when="it is `Terminated`", holds=_in_state(State.TERMINATED), step=keep_terminated),
     Guard(

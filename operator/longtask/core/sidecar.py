@@ -48,18 +48,7 @@ def add_sidecar(
     mount = _mount_of(worker, file) or _new_folder(spec, worker, file)
     at = {"name": names.ENV_CHECKPOINT_FILE, "value": file}
     worker["env"] = with_more(worker.get("env"), at)
-    common = {
-        "image": image.name,
-        "imagePullPolicy": image.pull_policy,
-        "env": [*environment, at],
-        "volumeMounts": [mount, access],
-        "resources": {
-            "requests": {"cpu": image.cpu, "memory": image.memory},
-            "limits": {"memory": image.memory_limit},
-        },
-        "securityContext": _security(spec, worker),
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-    }
+    common = _common(spec, worker, image, [*environment, at], [mount, access])
     restore = {"name": names.RESTORE_CONTAINER, "command": ["longtask", "sidecar", "restore"], **common}
     save = {
         "name": names.SIDECAR_CONTAINER,
@@ -69,6 +58,37 @@ def add_sidecar(
         **common,
     }
     spec["initContainers"] = with_more(spec.get("initContainers"), restore, save)
+
+
+def add_unpacking(
+    spec: Json, worker: Json, *, file: str, image: SidecarImage, environment: Sequence[Json], access: Json
+) -> None:
+    """Put a container into the pod of a clean-up that puts the saved file into its place, and claims nothing."""
+    mount = _mount_of(worker, file) or _new_folder(spec, worker, file)
+    at = {"name": names.ENV_CHECKPOINT_FILE, "value": file}
+    worker["env"] = with_more(worker.get("env"), at)
+    unpack = {
+        "name": names.UNPACK_CONTAINER,
+        "command": ["longtask", "sidecar", "unpack"],
+        **_common(spec, worker, image, [*environment, at], [mount, access]),
+    }
+    spec["initContainers"] = with_more(spec.get("initContainers"), unpack)
+
+
+def _common(spec: Json, worker: Json, image: SidecarImage, environment: list[Json], mounts: list[Json]) -> Json:
+    """What our containers have in common."""
+    return {
+        "image": image.name,
+        "imagePullPolicy": image.pull_policy,
+        "env": environment,
+        "volumeMounts": mounts,
+        "resources": {
+            "requests": {"cpu": image.cpu, "memory": image.memory},
+            "limits": {"memory": image.memory_limit},
+        },
+        "securityContext": _security(spec, worker),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
 
 
 def with_more(written: object, *more: Json) -> object:

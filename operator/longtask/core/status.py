@@ -75,6 +75,17 @@ def blocked(o: Observed, trouble: Trouble) -> LongTaskStatus:
     return old.model_copy(update={"observed_generation": o.task.generation, "conditions": conditions})
 
 
+def noted(o: Observed, *claims: Claim) -> LongTaskStatus:
+    """The same state, of which more is said."""
+    return and_also(o, o.task.status, *claims)
+
+
+def and_also(o: Observed, status: LongTaskStatus, *claims: Claim) -> LongTaskStatus:
+    """That status with more to say, at the present generation."""
+    conditions = merge(status.conditions, claims, generation=o.task.generation, now=o.now)
+    return status.model_copy(update={"observed_generation": o.task.generation, "conditions": conditions})
+
+
 def acknowledged(o: Observed) -> LongTaskStatus:
     """The same status at the present generation: a change of the spec that a settled task does not act on."""
     old = o.task.status

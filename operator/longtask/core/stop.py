@@ -111,8 +111,8 @@ def complete(o: Observed, reason: str, message: str = "") -> Plan:
     return Plan(outcome=Outcome.COMPLETE, actions=(WriteStatus(status=record, judged=True),))
 
 
-def terminate(o: Observed) -> Plan:
-    """Delete every Job and stray pod; when a live list shows nothing, empty the checkpoint: `Terminated`."""
+def make_bare(o: Observed) -> Plan | None:
+    """Delete every Job and stray pod, and wait for the end of them. None: a live list shows that nothing is left."""
     removals = clear_away(o)
     if removals:
         return Plan(outcome=Outcome.TERMINATE, actions=removals)
@@ -120,19 +120,7 @@ def terminate(o: Observed) -> Plan:
         return Plan(outcome=Outcome.WAIT)
     if o.live_pods is None:
         return Plan(outcome=Outcome.ASK, question=Question.LIVE_PODS)
-    if o.live_pods:
-        return Plan(outcome=Outcome.WAIT, wake_at=o.now + RECHECK)
-    status = o.task.status
-    has_cleanup = status.checkpoint is not None and not o.task.keeps_file
-    unheard = has_cleanup and not worker_finished(o) and status.state is not State.RUNNING
-    reason = Reason.NO_CLEANUP if unheard else Reason.TERMINATED
-    message = "no worker was at work, so its cleanup() did not run" if unheard else ""
-    record = with_state(o, State.TERMINATED, reason=reason, message=message, job_name=None)
-    empty = status.checkpoint is not None and status.checkpoint.data != ""
-    return Plan(
-        outcome=Outcome.TERMINATED,
-        actions=(WriteStatus(status=record, judged=True, empty_checkpoint=empty),),
-    )
+    return Plan(outcome=Outcome.WAIT, wake_at=o.now + RECHECK) if o.live_pods else None
 
 
 def clear_away(o: Observed) -> tuple[Action, ...]:

@@ -60,6 +60,12 @@ class Cluster:
         path = f"{_task_path(task.namespace, task.name)}/status"
         self.tasks.update(await self.api.patch(path, operations, "json-patch"))
 
+    async def patch_task(self, task: ObservedTask, operations: list[Json]) -> None:
+        """Apply a JSON patch to the task itself: to its finalizers, and to nothing else."""
+        path = _task_path(task.namespace, task.name)
+        answer = await self.api.patch(path, operations, "json-patch")
+        self.tasks.update(answer)
+
     async def delete_task(self, task: ObservedTask, action: DeleteTask) -> None:
         """Delete it, if it is still that version; what belongs to it follows. Nothing happens if it is gone.
 

@@ -109,9 +109,11 @@ class Cycle:
 
     def _observe(self, task: ObservedTask, *, at: datetime | None = None) -> Observed:
         """The snapshot. What carries the task's UID in another namespace is nobody's business here."""
+        jobs = [job for job in self._cluster.jobs.of_task(task.uid) if job.namespace == task.namespace]
         return Observed(
             task=task,
-            jobs=tuple(job for job in self._cluster.jobs.of_task(task.uid) if job.namespace == task.namespace),
+            jobs=tuple(job for job in jobs if job.attempt),
+            cleanup_job=next((job for job in jobs if job.name == task.cleanup_job_name), None),
             pods=tuple(pod for pod in self._cluster.pods.of_task(task.uid) if pod.namespace == task.namespace),
             now=at or self._now(),
         )

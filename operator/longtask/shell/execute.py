@@ -11,11 +11,22 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from longtask.api.longtask import DesiredState
 from longtask.api.names import Reason
-from longtask.core.actions import CreateJob, DeleteJob, DeletePod, DeleteTask, SetJobSuspended, WriteStatus
+from longtask.core.actions import (
+    CreateCleanup,
+    CreateJob,
+    DeleteJob,
+    DeletePod,
+    DeleteTask,
+    SetFinalizer,
+    SetJobSuspended,
+    WriteStatus,
+)
+from longtask.core.cleanup_job import cleanup_job
 from longtask.core.job import job_manifest
 from longtask.core.observed import Trouble
 from longtask.shell.errors import ApiError, Conflict, Forbidden, Missing, Outdated, Refused, Unavailable
-from longtask.shell.patch import status_patch
+from longtask.shell.patch import finalizer_patch, status_patch
+from longtask.shell.slim import job_record
 
 if TYPE_CHECKING:
     from longtask.core.actions import Action
@@ -82,7 +93,7 @@ class Executor:
             message = f"{type(action).__name__}: {conflict}"
             raise Outdated(message) from conflict
         except Unavailable:
-            if isinstance(action, CreateJob | SetJobSuspended | DeleteJob):
+            if isinstance(action, CreateJob | SetJobSuspended | DeleteJob | CreateCleanup):
                 self._unanswered[task.uid] = action.name
             raise
         except Refused as refusal:
@@ -90,8 +101,8 @@ class Executor:
 
     async def _do(self, task: ObservedTask, action: Action, *, confirmed: bool) -> Trouble | None:
         match action:
-            case WriteStatus():
-                await self._write_status(task, action)
+            case WriteStatus() | SetFinalizer() | DeleteTask():
+                await self._do_to_task(task, action)
             case CreateJob():
                 return await self._create_job(task, action)
             case SetJobSuspended():
@@ -100,11 +111,20 @@ class Executor:
                 await self._cluster.delete_job(task.namespace, action)
             case DeletePod():
                 await self._cluster.delete_pod(task.namespace, action)
-            case DeleteTask():
-                await self._cluster.delete_task(task, action)
+            case CreateCleanup():
+                return await self._create_cleanup(task, action)
             case _:
                 assert_never(action)
         return None
+
+    async def _do_to_task(self, task: ObservedTask, action: WriteStatus | SetFinalizer | DeleteTask) -> None:
+        match action:
+            case WriteStatus():
+                await self._write_status(task, action)
+            case SetFinalizer(present=present):
+                await self._set_finalizer(task, present=present)
+            case DeleteTask():
+                await self._cluster.delete_task(task, action)
 
     async def _write_status(self, task: ObservedTask, action: WriteStatus) -> None:
         operations = status_patch(task, action)
@@ -145,6 +165,42 @@ class Executor:
         except Refused as refusal:
             if "NamespaceTerminating" in refusal.causes:
                 raise Outdated("the namespace is being deleted") from refusal
+            raise
+        return None
+
+    async def _set_finalizer(self, task: ObservedTask, *, present: bool) -> None:
+        """Leave those of others as they are: the list is read live, and written over that very version."""
+        body = await self._cluster.read_task(task)
+        if body is None:
+            raise self._gone(task)
+        operations = finalizer_patch(body, present=present)
+        try:
+            if operations:
+                await self._cluster.patch_task(task, operations)
+        except Missing:
+            raise self._gone(task) from None
+        except Refused as refusal:
+            raise Outdated(f"the task was changed: {refusal}") from refusal  # a `test` of the patch
+
+    async def _create_cleanup(self, task: ObservedTask, action: CreateCleanup) -> Trouble | None:
+        """With the task and its checkpoint read live: what is cleaned up is what was really saved last."""
+        if task.keeps_file and self.sidecar is None:
+            return _NO_SIDECAR
+        body = await self._cluster.read_task(task)
+        if body is None:
+            raise self._gone(task)
+        over = "deletionTimestamp" in body["metadata"] or body["spec"]["desiredState"] == DesiredState.TERMINATE
+        if not over or body["spec"].get("cleanup") is None or body["metadata"]["generation"] != task.generation:
+            raise Outdated("the task was changed")
+        try:
+            await self._cluster.create_job(cleanup_job(body, sidecar=self.sidecar))
+        except Conflict:
+            return await self._look_at_namesake(task, action.name)
+        except Missing as missing:
+            raise Outdated(f"the namespace is gone: {missing}") from missing
+        except Refused as refusal:
+            if "NamespaceTerminating" in refusal.causes:
+                return Trouble(reason=Reason.NAMESPACE_TERMINATING, message=refusal.message)
             raise
         return None
 
@@ -192,8 +248,8 @@ class Executor:
             body = await self._cluster.read_job(task.namespace, name)
         except Missing as missing:
             raise Outdated(f"the Job came and went: {missing}") from missing
-        owners = body["metadata"].get("ownerReferences") or ()
-        if any(owner.get("controller") and owner["uid"] == task.uid for owner in owners):
+        found = job_record(body)
+        if found is not None and found.task_uid == task.uid:
             return None
         message = f"Job {name} exists and does not belong to this task: delete it if it is not needed"
         return Trouble(reason=Reason.NAME_TAKEN, message=message, only_a_person_can_help=True)
@@ -209,6 +265,8 @@ _REFUSED_TO = {
     DeleteJob: "delete the Job",
     DeletePod: "delete the pod",
     DeleteTask: "delete the task",
+    CreateCleanup: "create the Job of the clean-up",
+    SetFinalizer: "set or remove the task's finalizer",
 }
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from longtask.api.names import FINALIZER
+
 if TYPE_CHECKING:
     from longtask.core.actions import WriteStatus
     from longtask.core.observed import ObservedTask
@@ -35,6 +37,20 @@ def status_patch(task: ObservedTask, action: WriteStatus) -> list[Json]:
     if action.judged:
         tests.append(_operation("test", "/metadata/resourceVersion", task.resource_version))
     return tests + changes
+
+
+def finalizer_patch(body: Json, *, present: bool) -> list[Json]:
+    """Operations that set or remove our finalizer on exactly the version that was read; none if that is so already."""
+    metadata = body["metadata"]
+    old = list(metadata.get("finalizers") or ())
+    new = [name for name in old if name != FINALIZER] + ([FINALIZER] if present else [])
+    if present == (FINALIZER in old) or (present and "deletionTimestamp" in metadata):
+        return []
+    return [
+        _operation("test", "/metadata/uid", metadata["uid"]),
+        _operation("test", "/metadata/resourceVersion", metadata["resourceVersion"]),
+        _operation("add", "/metadata/finalizers", new),
+    ]
 
 
 def _ours(status: Json) -> Json:

@@ -67,6 +67,8 @@ def task_record(body: Mapping[str, Any]) -> ObservedTask:
         resource_version=metadata.resource_version,
         generation=metadata.generation,
         deleting=metadata.deletion_timestamp is not None,
+        has_finalizer=names.FINALIZER in metadata.finalizers,
+        has_cleanup=spec.cleanup is not None,
         desired=spec.desired_state,
         backoff_limit=spec.backoff_limit,
         template_hash=template_hash(body["spec"]),
@@ -105,7 +107,7 @@ def job_record(body: Json) -> ObservedJob | None:
     owner = _controller(metadata)
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     attempt = values.count(labels.get(names.LABEL_ATTEMPT))
-    if owner is None or owner.get("kind") != names.KIND or attempt is None:
+    if attempt is None or not _is_ours(metadata["name"], owner, labels, attempt):
         return None
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
     kind, outcome = next(
@@ -114,7 +116,7 @@ def job_record(body: Json) -> ObservedJob | None:
     said, ended = conditions.get("Suspended"), conditions.get(kind) or {}
     return ObservedJob(
         **_identity(metadata),
-        task_uid=values.uid(owner["uid"]),
+        task_uid=values.uid(labels.get(names.LABEL_TASK_UID) if owner is None else owner["uid"]),
         attempt=attempt,
         template_hash=values.text(annotations.get(names.ANNOTATION_TEMPLATE_HASH, "")),
         failures_before=values.count(annotations.get(names.ANNOTATION_FAILURES_BEFORE)) or 0,
@@ -130,6 +132,14 @@ def job_record(body: Json) -> ObservedJob | None:
         started="startTime" in status,
         active_since=values.time(status.get("startTime")) or values.required_time(metadata["creationTimestamp"]),
     )
+
+
+def _is_ours(name: str, owner: Json | None, labels: Json, attempt: int) -> bool:
+    """Whether a LongTask controls it; or it cleans up for one that is being deleted, and has no owner for that."""
+    if owner is not None:
+        return bool(owner.get("kind") == names.KIND)
+    task, uid = str(labels.get(names.LABEL_TASK_NAME)), str(labels.get(names.LABEL_TASK_UID))
+    return attempt == 0 and name == names.cleanup_job_name(task, uid)
 
 
 def pod_record(body: Json) -> ObservedPod | None:

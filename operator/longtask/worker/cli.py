@@ -63,7 +63,7 @@ def _parse(arguments: Sequence[str]) -> Namespace:
 
 def _sidecar(words: Sequence[str], stop: Stop) -> int:
     """Not in the help: only the operator uses it."""
-    if words not in (["restore"], ["save"]):
+    if words not in (["restore"], ["save"], ["unpack"]):
         _parse(["sidecar", *words])  # says what there is, and exits
     from longtask.worker.sidecar.command import run  # noqa: PLC0415
 

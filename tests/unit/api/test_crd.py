@@ -87,8 +87,8 @@ def test_the_schema_has_exactly_the_fields_of_the_models(part: str, model: type[
         return {key: named(inner) for key, inner in schema.get("properties", {}).items()}
 
     found, wanted = named(PARTS[part]), dict(fields(model))
-    found.pop("template", None)
-    wanted.pop("template", None)
+    for fields_of_it in (found, wanted, found.get("cleanup", {}), wanted.get("cleanup", {})):
+        fields_of_it.pop("template", None)
     assert found == wanted
 
 
@@ -111,13 +111,17 @@ def test_spec_and_desired_state_cannot_be_removed_to_undo_a_terminate() -> None:
     assert PARTS["spec"]["properties"]["desiredState"]["default"] == "Run"
 
 
-def test_only_the_template_keeps_fields_that_the_schema_does_not_know() -> None:
+def test_only_templates_keep_fields_that_the_schema_does_not_know() -> None:
     open_parts = {path for path, part in ALL.items() if part.get("x-kubernetes-preserve-unknown-fields")}
     assert open_parts == {
         ".spec.template",
         ".spec.template.metadata",
         ".spec.template.spec",
         ".spec.template.spec.containers[]",
+        ".spec.cleanup.template",
+        ".spec.cleanup.template.metadata",
+        ".spec.cleanup.template.spec",
+        ".spec.cleanup.template.spec.containers[]",
     }
 
 
@@ -156,7 +160,7 @@ def test_only_times_that_the_operator_can_read_back_get_in(text: str, taken: boo
 def test_the_rules_stand_at_the_root_where_nothing_can_be_left_out() -> None:
     """A rule at `status.checkpoint` does not run when one side is absent: null and adding again would pass it by."""
     places = {path for path, part in ALL.items() if "x-kubernetes-validations" in part}
-    assert places == {"", ".spec", ".spec.template", ".spec.checkpoint"}
+    assert places == {"", ".spec", ".spec.template", ".spec.checkpoint", ".spec.cleanup"}
     assert SCHEMA["x-kubernetes-validations"] == [rule.to_schema() for rule in rules.ROOT_RULES]
 
 

@@ -73,6 +73,8 @@ def a_task(
         resource_version="100",
         generation=1,
         deleting=False,
+        has_finalizer=False,
+        has_cleanup=False,
         desired=desired,
         backoff_limit=6,
         template_hash=TEMPLATE,

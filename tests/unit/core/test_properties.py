@@ -85,6 +85,8 @@ _tasks = st.builds(
     status=_statuses,
     generation=st.just(2),
     deleting=st.sampled_from([False] * 9 + [True]),
+    has_finalizer=_flags,
+    has_cleanup=_flags,
     backoff_limit=st.sampled_from([0, 6, 20]),
     template_hash=st.sampled_from([TEMPLATE, "another"]),
     secrets_inline=st.sampled_from([(), ("PASSWORD",)]),
@@ -306,7 +308,7 @@ def test_a_pod_is_force_deleted_only_on_a_lost_node_and_when_its_token_is_dead(o
 @for_any_snapshot
 @given(snapshots)
 def test_a_task_that_is_being_deleted_is_left_alone(o: Observed) -> None:
-    gone = replace(o, task=replace(o.task, deleting=True))
+    gone = replace(o, task=replace(o.task, deleting=True, has_finalizer=False))
     assert reconcile(gone) == Plan(outcome=Outcome.GONE)
 
 

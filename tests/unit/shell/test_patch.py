@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from longtask.api.names import FINALIZER
 from longtask.api.status import Progress, State
 from longtask.core.actions import WriteStatus
-from longtask.shell.patch import status_patch
+from longtask.shell.patch import finalizer_patch, status_patch
 from tests.unit.core.builders import UID, a_checkpoint, a_task
 
 TASK = a_task(status={"job_name": "old", "failures": 2, "checkpoint": a_checkpoint(), "progress": Progress(done=7)})
@@ -69,3 +70,13 @@ def test_emptying_the_checkpoint_leaves_the_rest_of_it() -> None:
     assert changes_of(patch(empty_checkpoint=True)) == [
         {"op": "replace", "path": "/status/checkpoint/data", "value": ""}
     ]
+
+
+# --- the finalizer ---
+
+
+def test_the_finalizer_is_written_over_the_version_that_was_read_and_leaves_those_of_others() -> None:
+    body = {"metadata": {"uid": UID, "resourceVersion": "7", "finalizers": ["theirs"]}}
+    operations = finalizer_patch(body, present=True)
+    assert conditions_of(operations) == {"/metadata/uid": UID, "/metadata/resourceVersion": "7"}
+    assert changes_of(operations) == [{"op": "add", "path": "/metadata/finalizers", "value": ["theirs", FINALIZER]}]

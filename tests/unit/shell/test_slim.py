@@ -309,3 +309,23 @@ def test_a_node_is_ready_when_it_says_so(value: str, expected: bool) -> None:
 
 def test_a_node_that_never_said_anything_is_not_ready() -> None:
     assert not node_is_ready({})
+
+
+# --- the Job of a clean-up ---
+
+
+def a_cleanup_body(**metadata: Any) -> Json:  # noqa: ANN401
+    labels = {names.LABEL_TASK_UID: UID, names.LABEL_TASK_NAME: "import", names.LABEL_ATTEMPT: "0"}
+    values = {"name": f"import-{UID[:8]}-cleanup", "labels": labels, "ownerReferences": []}
+    return a_job_body(**values | metadata)
+
+
+def test_a_job_that_cleans_up_for_a_deleted_task_has_no_owner_and_no_attempt() -> None:
+    job = job_record(a_cleanup_body())
+    assert job is not None
+    assert (job.task_uid, job.attempt) == (UID, 0)
+
+
+@pytest.mark.parametrize("name", ["import-1", "other-1c6b0f5e-cleanup"])
+def test_labels_alone_make_no_cleanup(name: str) -> None:
+    assert job_record(a_cleanup_body(name=name)) is None

@@ -1,4 +1,4 @@
-"""The commands `longtask sidecar restore` and `longtask sidecar save`, as the operator puts them beside a program."""
+"""The commands `longtask sidecar restore`, `save` and `unpack`, as the operator puts them beside a program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from longtask.worker.endings import ending_of
 from longtask.worker.errors import LongTaskError, UsageError
 from longtask.worker.settings import from_environment, in_cluster
 from longtask.worker.sidecar.keeper import Keeper
-from longtask.worker.sidecar.restore import restore
+from longtask.worker.sidecar.restore import restore, unpack
 from longtask.worker.sidecar.watched import WatchedFile
 
 if TYPE_CHECKING:
@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
 
 def run(step: str, stop: Stop) -> int:
-    """Do one of the two steps, and return the exit code."""
+    """Do one of the steps, and return the exit code."""
     console = Console()
     try:
+        if step == "unpack":
+            console.say(unpack(_path("LONGTASK_CHECKPOINT_FILE"), _path("LONGTASK_LAST_CHECKPOINT")))
+            return exitcodes.DONE
         who, path = _settings()
         console = Console(termination_log=who.termination_log)
         if step == "restore":
@@ -59,7 +62,11 @@ def _store(who: ClusterSettings) -> ApiStore:
 def _settings() -> tuple[ClusterSettings, Path]:
     if not in_cluster(os.environ):
         raise UsageError("this command is for pods that the operator has prepared: see spec.checkpoint.file")
-    file = os.environ.get("LONGTASK_CHECKPOINT_FILE", "")
-    if not file.startswith("/"):
-        raise UsageError(f"LONGTASK_CHECKPOINT_FILE is {file!r}, which is no absolute path")
-    return from_environment(os.environ), Path(file)
+    return from_environment(os.environ), _path("LONGTASK_CHECKPOINT_FILE")
+
+
+def _path(name: str) -> Path:
+    value = os.environ.get(name, "")
+    if not value.startswith("/"):
+        raise UsageError(f"{name} is {value!r}, which is no absolute path")
+    return Path(value)

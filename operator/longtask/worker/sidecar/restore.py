@@ -5,6 +5,7 @@ It must not know the program, nor what the file is about.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from longtask.worker.errors import NeverRetry
 from longtask.worker.sidecar import content
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from longtask.worker.console import Console
@@ -38,7 +40,7 @@ def restore(path: Path, schema: str, store: CheckpointStore, stop: Stop, console
     """
     claimed = claim(store, stop, console, lambda data: _accept(data, schema))
     saved = content.unpack(claimed.data)
-    try:
+    with _places_that_will_not_do(path):
         _make_folder(path)
         if claimed.sequence and not claimed.data:
             path.unlink(missing_ok=True)
@@ -47,6 +49,25 @@ def restore(path: Path, schema: str, store: CheckpointStore, stop: Stop, console
             found = "the file that is there stays" if path.exists() else "the program begins at its beginning"
             return f"claimed with epoch {claimed.epoch}: nothing is saved yet, {found}"
         replace_file(path, saved.content, mode=_FOR_EVERYBODY)
+    size = len(saved.content)
+    return f"claimed with epoch {claimed.epoch}: {path} is as in checkpoint {claimed.sequence} ({size} bytes)"
+
+
+def unpack(path: Path, last: Path) -> str:
+    """Write the file of the checkpoint in the file `last`, for a clean-up; nothing is claimed. Errors are as above."""
+    saved = content.unpack(last.read_text())
+    if saved.content is None:
+        return "nothing was saved"
+    with _places_that_will_not_do(path):
+        _make_folder(path)
+        replace_file(path, saved.content, mode=_FOR_EVERYBODY)
+    return f"{path} is as it was saved last ({len(saved.content)} bytes)"
+
+
+@contextlib.contextmanager
+def _places_that_will_not_do(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         if error.errno in _WILL_NOT_PASS:
             raise NeverRetry(
@@ -54,8 +75,6 @@ def restore(path: Path, schema: str, store: CheckpointStore, stop: Stop, console
                 "securityContext can name a user (runAsUser) and a group for its volumes (fsGroup) that can"
             ) from error
         raise
-    size = len(saved.content)
-    return f"claimed with epoch {claimed.epoch}: {path} is as in checkpoint {claimed.sequence} ({size} bytes)"
 
 
 def _accept(data: str, schema: str) -> None:
