@@ -263,3 +263,47 @@ async def test_access_that_is_there_is_left_alone(kmock: mocked.RawHandler, clus
     await cluster.ensure_worker_access("team")
 
     assert [request.method.value for request in kmock] == ["GET"]
+
+
+# --- the claim of a volume ---
+
+CLAIMS = "/api/v1/namespaces/team/persistentvolumeclaims"
+CLAIM = {"metadata": {"name": "its", "namespace": "team"}, "spec": {}}
+
+
+def a_claim(owner: str) -> Json:
+    return {"metadata": {"name": "its", "uid": "claim-uid", "ownerReferences": [{"uid": owner}]}}
+
+
+async def test_a_claim_is_created_as_it_is_written(kmock: mocked.RawHandler, cluster: Cluster) -> None:
+    kmock[f"post {CLAIMS}"] << a_claim(UID)
+    assert await cluster.ensure_claim(CLAIM, UID)
+    request = the_request(kmock)
+    assert request.data == CLAIM
+    assert request.params["fieldValidation"] == "Strict"
+
+
+@pytest.mark.parametrize(("owner", "expected"), [(UID, True), ("another", False)])
+async def test_a_claim_that_is_there_is_the_tasks_or_somebody_elses(
+    kmock: mocked.RawHandler, cluster: Cluster, owner: str, expected: bool
+) -> None:
+    kmock[f"post {CLAIMS}"] << Response(status=409, payload={"kind": "Status", "code": 409, "reason": "AlreadyExists"})
+    kmock[f"get {CLAIMS}/its"] << a_claim(owner)
+    assert await cluster.ensure_claim(CLAIM, UID) == expected
+
+
+@pytest.mark.parametrize("owner", [UID, "another"])
+async def test_only_the_tasks_own_claim_is_deleted_and_no_other_of_that_name(
+    kmock: mocked.RawHandler, cluster: Cluster, owner: str
+) -> None:
+    kmock[f"get {CLAIMS}/its"] << a_claim(owner)
+    kmock[f"delete {CLAIMS}/its"] << {"kind": "Status", "status": "Success"}
+    await cluster.delete_claim("team", "its", UID)
+    sent = [request.data for request in kmock if request.method == "DELETE"]
+    options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": "claim-uid"}}
+    assert sent == ([options] if owner == UID else [])
+
+
+async def test_a_claim_that_is_gone_need_not_be_deleted(kmock: mocked.RawHandler, cluster: Cluster) -> None:
+    kmock["get"] << NOT_FOUND
+    await cluster.delete_claim("team", "its", UID)

@@ -352,3 +352,11 @@ def test_a_cleanup_is_either_a_command_or_a_pod(bench: Bench, cleanup: Body) -> 
     with pytest.raises(ApiError, match="must list at least one container"):
         bench.task(cleanup={"template": {"spec": {"containers": []}}})
     bench.task(cleanup={"command": ["a"]})
+
+
+def test_a_volume_is_either_a_claim_or_a_template_of_one(bench: Bench) -> None:
+    template = {"spec": {"accessModes": ["ReadWriteOnce"]}}
+    for volume in ({}, {"claimName": "a", "claimTemplate": template}):
+        with pytest.raises(ApiError, match="must have either a claimName or a claimTemplate"):
+            bench.task(checkpoint={"volume": volume})
+    bench.task(checkpoint={"volume": {"claimTemplate": template}})

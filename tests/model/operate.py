@@ -16,6 +16,7 @@ from longtask.api.names import Reason
 from longtask.core.actions import (
     CreateCleanup,
     CreateJob,
+    DeleteClaim,
     DeleteJob,
     DeletePod,
     DeleteTask,
@@ -109,13 +110,15 @@ def commit(world: World, setting: Setting, task: SimTask, action: Action) -> Wor
         case DeletePod(uid=uid, force=force):
             grace = 0 if force else setting.grace
             return _or_nothing(lambda: _release(server.ask_pod(world, uid, grace=grace), uid, force=force), world)
-        case DeleteTask() | CreateCleanup() | SetFinalizer():
+        case DeleteTask() | CreateCleanup() | SetFinalizer() | DeleteClaim():
             return _commit_at_the_end(world, task, action)
         case _:
             assert_never(action)
 
 
-def _commit_at_the_end(world: World, task: SimTask, action: DeleteTask | CreateCleanup | SetFinalizer) -> World:
+def _commit_at_the_end(
+    world: World, task: SimTask, action: DeleteTask | CreateCleanup | SetFinalizer | DeleteClaim
+) -> World:
     """The same for what happens at the end of a task."""
     match action:
         case DeleteTask(uid=uid, resource_version=version):
@@ -124,6 +127,8 @@ def _commit_at_the_end(world: World, task: SimTask, action: DeleteTask | CreateC
             return server.create_cleanup(world, task, name)
         case SetFinalizer(present=present):
             return server.set_finalizer(world, task, present=present)
+        case DeleteClaim():
+            return world
 
 
 def crash(world: World, number: int) -> World:
@@ -288,7 +293,7 @@ def _learn(world: World, number: int, action: Action, task: SimTask, error: Exce
     """Put into the copies what the answers to an action showed: the object as it is now, or that it is gone."""
     operator = world.operators[number]
     match action:
-        case WriteStatus() | DeleteTask() | SetFinalizer():
+        case WriteStatus() | DeleteTask() | SetFinalizer() | DeleteClaim():
             return _refresh_task(world, number, task.uid)
         case CreateCleanup():
             return world

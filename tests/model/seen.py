@@ -86,6 +86,8 @@ def seen_task(task: SimTask) -> ObservedTask:
         progress_deadline=None if task.progress_deadline is None else timedelta(seconds=task.progress_deadline),
         restart_nonce=task.restart_nonce,
         from_beginning=task.from_beginning,
+        rewind=None,
+        owns_claim=False,
         ttl=None if task.ttl is None else timedelta(seconds=task.ttl),
         grace_seconds=600,
         status=status_of(task),

@@ -17,7 +17,7 @@ from tests.model.storage import delete_pod, drop_finalizer, job_status_refused
 from tests.model.world import Break
 
 if TYPE_CHECKING:
-    from longtask.core.actions import WriteStatus
+    from longtask.core.actions import StartOver, WriteStatus
     from tests.model.objects import SimProcess
     from tests.model.world import Setting, World
 
@@ -148,7 +148,7 @@ def create_job(
     attempt: int,
     failures_before: int,
     backoff_limit: int,
-    start_over: int | None = None,
+    start_over: StartOver | None = None,
 ) -> World:
     """Create the Job of an attempt, from the task as it is stored. Raises `Conflict` if the name is taken."""
     name = job_name(task.name, task.uid, attempt)
@@ -164,7 +164,7 @@ def create_job(
         failures_before=failures_before,
         backoff_limit=backoff_limit,
         restart_nonce=task.restart_nonce,
-        start_over=start_over,
+        start_over=None if start_over is None else start_over.over,
         waits=task.waits,
     )
     return changed(world, jobs=(*world.jobs, job), serial=serial)

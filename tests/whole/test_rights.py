@@ -66,14 +66,12 @@ async def _terminated(rig: Rig) -> None:
 
 
 async def _cleaned_up(rig: Rig) -> None:
-    rig.create("cleaned", cleanup={"command": ["sweep"]})
+    volume = {"claimTemplate": {"spec": {"accessModes": ["ReadWriteOnce"]}}}
+    rig.create("cleaned", cleanup={"command": ["sweep"]}, checkpoint={"volume": volume})
     await rig.until_state("Running", "cleaned")
     rig.want("Terminate", "cleaned")
-    await rig.until("it is to be cleaned up", lambda: rig.store.find("jobs", _cleans_up))
-
-
-def _cleans_up(job: Json) -> bool:
-    return bool(job["metadata"]["name"].endswith("-cleanup"))
+    await rig.until_state("Terminated", "cleaned")
+    assert rig.store.find("persistentvolumeclaims") == []
 
 
 async def _stalled(rig: Rig) -> None:

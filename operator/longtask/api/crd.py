@@ -160,6 +160,8 @@ def object_schema() -> Schema:
     spec["properties"]["template"] |= _template() | {
         "x-kubernetes-validations": [rule.to_schema() for rule in rules.TEMPLATE_RULES]
     }
+    volume = spec["properties"]["checkpoint"]["properties"]["volume"]
+    volume["x-kubernetes-validations"] = [rule.to_schema() for rule in rules.VOLUME_RULES]
     spec["properties"]["cleanup"]["properties"]["template"] |= _template()
     spec["properties"]["cleanup"]["x-kubernetes-validations"] = [rule.to_schema() for rule in rules.CLEANUP_RULES]
     spec["properties"]["checkpoint"]["x-kubernetes-validations"] = [rule.to_schema() for rule in rules.CHECKPOINT_RULES]

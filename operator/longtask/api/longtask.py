@@ -7,9 +7,9 @@ to users. Unknown fields are ignored on reading: a newer CRD must not break an o
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from longtask.api import names
 from longtask.api.checkpoint import CheckpointSpec  # noqa: TC001 - pydantic needs it at run time
@@ -30,11 +30,7 @@ class DesiredState(StrEnum):
     TERMINATE = "Terminate"
 
 
-class RestartFrom(StrEnum):
-    """Where a task goes on when it is restarted."""
-
-    CHECKPOINT = "Checkpoint"
-    BEGINNING = "Beginning"
+FROM_BEGINNING: Final = "Beginning"
 
 
 class LongTaskSpec(Model):
@@ -86,10 +82,11 @@ class LongTaskSpec(Model):
         "stop as for a suspension, and the next attempt begins where restartFrom says. A suspended task is restarted "
         "when it is run again. A task that is Complete or Terminated stays so.",
     )
-    restart_from: RestartFrom | None = Field(
+    restart_from: Annotated[str, StringConstraints(pattern=r"^(Checkpoint|Beginning|[0-9]{1,16})$")] | None = Field(
         default=None,
         description="Where a restart by restartNonce goes on. Checkpoint, the default: from the last save. Beginning: "
-        "as if nothing had been saved; no worker goes on any more from what was saved before.",
+        "as if nothing had been saved. A number in quotes: from the save of that number, as status.checkpoint.sequence "
+        "had it, if it is still kept in checkpoint.volume. No worker goes on any more from what was saved after that.",
     )
     suspend: SuspendSpec | None = Field(
         default=None,

@@ -84,6 +84,13 @@ ENV_CHECKPOINT_SCHEMA: Final = "LONGTASK_CHECKPOINT_SCHEMA"  # `spec.checkpoint.
 
 ENV_START_OVER_SEQUENCE: Final = "LONGTASK_START_OVER_SEQUENCE"  # what was saved up to there is not gone on from
 
+ENV_RESTART_SEQUENCE: Final = "LONGTASK_RESTART_SEQUENCE"  # what is gone on from instead; not there: nothing
+
+ENV_CHECKPOINT_VOLUME: Final = "LONGTASK_CHECKPOINT_VOLUME"  # the task's folder of `spec.checkpoint.volume`
+ENV_CHECKPOINT_KEEP: Final = "LONGTASK_CHECKPOINT_KEEP"  # how many versions are kept there
+VAULT_VOLUME: Final = "longtask-checkpoints"
+VAULT_MOUNT_PATH: Final = "/var/lib/longtask/checkpoints"  # each task has a folder there, named by its UID
+
 ENV_WAIT_FOR_BATCH: Final = "LONGTASK_WAIT_FOR_BATCH"  # "1": `spec.suspend.waitForBatch`, else not there
 
 # --- Beside a program that keeps its position in a file ---
@@ -129,6 +136,7 @@ class ConditionType(StrEnum):
     FAILED = "Failed"  # as batch/v1 Job has it; not a dead end here
     TERMINATED = "Terminated"  # final, at the user's wish
     SECRETS_INLINE = "SecretsInline"  # warning: the template seems to hold a secret that every pod here can read
+    CHECKPOINT_DAMAGED = "CheckpointDamaged"  # warning: an older version was gone on from
     CLEANED_UP = "CleanedUp"  # whether spec.cleanup has run to its end; absent until then, and without one
     BATCHES_TOO_LONG = "BatchesTooLong"  # warning: a stop would cut a batch as long as the longest so far
 
@@ -203,6 +211,7 @@ class Reason(StrEnum):
     # why something is well
     AS_DESIRED = "AsDesired"  # the counterpart of every reason above, for Stalled=False and its like
     GRACE_PERIOD_TOO_SHORT = "GracePeriodTooShort"  # of BatchesTooLong
+    FELL_BACK = "FellBack"  # of CheckpointDamaged
     SECRET_FOUND = "SecretFound"  # noqa: S105 - of SecretsInline: a name of a variable that looks like a secret's
 
 
@@ -214,6 +223,7 @@ class EventReason(StrEnum):
     TASK_RETRIED = "TaskRetried"  # a worker has failed, and the next attempt follows
     TASK_STALLED = "TaskStalled"
     CLEANUP_FAILED = "CleanupFailed"
+    CHECKPOINT_DAMAGED = "CheckpointDamaged"
 
 
 def job_name(task_name: str, task_uid: str, attempt: int) -> str:
@@ -224,6 +234,11 @@ def job_name(task_name: str, task_uid: str, attempt: int) -> str:
     computes the same.
     """
     return f"{task_name}-{task_uid[:8]}-{attempt}"
+
+
+def claim_name(task_name: str, task_uid: str) -> str:
+    """Name the claim of a volume that is made for a task's checkpoints."""
+    return f"{task_name}-{task_uid[:8]}-checkpoints"
 
 
 def cleanup_job_name(task_name: str, task_uid: str) -> str:

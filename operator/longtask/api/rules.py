@@ -251,6 +251,13 @@ CLEANUP_RULES: Final[Sequence[Rule]] = (
     ),
 )
 
+VOLUME_RULES: Final[Sequence[Rule]] = (
+    Rule(
+        expression="has(self.claimName) != has(self.claimTemplate)",
+        message="checkpoint.volume must have either a claimName or a claimTemplate",
+    ),
+)
+
 SPEC_RULES: Final[Sequence[Rule]] = (
     Rule(
         expression="!has(self.suspend) || !has(self.suspend.waitForBatch) || !self.suspend.waitForBatch\n"

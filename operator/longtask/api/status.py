@@ -104,6 +104,11 @@ class Progress(Model):
         description="How long the longest batch took, in seconds: a stop waits for the batch in hand, so the pod's "
         "termination grace period must be longer. Absent when unknown.",
     )
+    damage: Annotated[str, StringConstraints(max_length=4 * names.MAX_MESSAGE)] | None = Field(
+        default=None,
+        description="What was found to be damaged of the saved versions when this worker began, and from which it went "
+        "on. Absent: nothing.",
+    )
     estimated_completion_time: Timestamp | None = Field(
         default=None, description="When the work will be done at the present rate."
     )
@@ -116,6 +121,7 @@ class Condition(Model):
         description="Ready: the task is as desired. Stalled: only a person can help. Suspended: no pod of "
         "the task is active any more. Complete: all work is done. Failed: retries are used up. "
         "Terminated: ended for good. SecretsInline: a warning that the template seems to hold a secret. "
+        "CheckpointDamaged: a warning that the last save was damaged, and an older one gone on from. "
         "CleanedUp: whether spec.cleanup has run to its end. "
         "BatchesTooLong: a warning that a batch took longer than a stop leaves time for."
     )
@@ -222,8 +228,14 @@ class LongTaskStatus(Model):
         default=None,
         ge=0,
         le=names.MAX_SEQUENCE,
-        description="Number of the last save when the task was last started over: a worker that finds no later one "
-        "begins as if nothing had been saved.",
+        description="Number of the last save when the task was last started over or set back: a worker that finds no "
+        "later one begins as if nothing had been saved, or goes on from restartSequence.",
+    )
+    restart_sequence: int | None = Field(
+        default=None,
+        ge=0,
+        le=names.MAX_SEQUENCE,
+        description="Number of the save that the task was set back to; absent when it was started over.",
     )
     idle_restarts: int | None = Field(
         default=None,

@@ -29,6 +29,16 @@ class WriteStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartOver:
+    """Where an attempt begins that does not go on from the last save, until it has saved something itself."""
+
+    over: int
+    """Number of the last save before."""
+    rewind: int | None = None
+    """Number of the save that it goes on from instead; None: from the beginning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateJob:
     """Create the current attempt's Job from the template as it stands on the server."""
 
@@ -36,8 +46,8 @@ class CreateJob:
     attempt: int
     failures_before: int
     backoff_limit: int
-    start_over: int | None = None
-    """Number of the last save that the attempt must not go on from; None: it may go on from any."""
+    start_over: StartOver | None = None
+    """None: it goes on from the last save."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +99,24 @@ class SetFinalizer:
     present: bool
 
 
-Action = WriteStatus | CreateJob | SetJobSuspended | DeleteJob | DeletePod | DeleteTask | CreateCleanup | SetFinalizer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteClaim:
+    """Delete the claim of a volume that was made for the task."""
+
+    name: str
+
+
+Action = (
+    WriteStatus
+    | CreateJob
+    | SetJobSuspended
+    | DeleteJob
+    | DeletePod
+    | DeleteTask
+    | CreateCleanup
+    | SetFinalizer
+    | DeleteClaim
+)
 
 
 @unique

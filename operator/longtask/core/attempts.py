@@ -22,7 +22,7 @@ from longtask.core.deadlines import (
 from longtask.core.interruption import has_got_on, idle_too_often, interrupted, was_at_work
 from longtask.core.next_attempt import after_failure, how_it_ended, quoted, replace_attempt, retry_afresh
 from longtask.core.observed import JobOutcome, Observed, ObservedJob, ObservedPod, PodPhase, Trouble
-from longtask.core.restart import restart_asked
+from longtask.core.restart import restart_asked, start_over
 from longtask.core.retries import must_wait, pause_after
 from longtask.core.status import at_sequence, blocked, troubled, with_state, worker_finished
 from longtask.core.stop import await_end, complete, delete_jobs, prove_suspended
@@ -66,7 +66,7 @@ def start(o: Observed) -> Plan:
         attempt=status.attempt,
         failures_before=status.failures or 0,
         backoff_limit=max(0, o.task.backoff_limit - (status.failures or 0)),
-        start_over=status.start_over_sequence,
+        start_over=start_over(o),
     )
     if status.state is State.INIT:
         return Plan(outcome=Outcome.START, actions=(create,))

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 from longtask.api import names
 from longtask.api.checkpoint import CheckpointSpec
 from longtask.api.cleanup import CleanupSpec
-from longtask.core.job import DEFAULT_GRACE_PERIOD_SECONDS, owner_reference, worker_container
+from longtask.core.job import (
+    DEFAULT_GRACE_PERIOD_SECONDS,
+    add_vault,
+    owner_reference,
+    vault_variables,
+    worker_container,
+)
 from longtask.core.sidecar import SidecarImage, add_unpacking, objects, with_more
 
 if TYPE_CHECKING:
@@ -32,9 +38,8 @@ def cleanup_job(body: Mapping[str, Any], *, sidecar: SidecarImage | None = None)
     """
     metadata, spec = body["metadata"], body["spec"]
     cleanup = CleanupSpec.model_validate(spec["cleanup"])
-    file = CheckpointSpec.model_validate(spec.get("checkpoint") or {}).file
     template = _template(spec, cleanup)
-    _give_checkpoint(template, body, file, sidecar)
+    _give_checkpoint(template, body, sidecar)
     labels = {
         names.LABEL_TASK_UID: metadata["uid"],
         names.LABEL_TASK_NAME: metadata["name"],
@@ -85,7 +90,7 @@ def _template(spec: Mapping[str, Any], cleanup: CleanupSpec) -> Json:
     return template
 
 
-def _give_checkpoint(template: Json, body: Mapping[str, Any], file: str | None, sidecar: SidecarImage | None) -> None:
+def _give_checkpoint(template: Json, body: Mapping[str, Any], sidecar: SidecarImage | None) -> None:
     """What was saved last, in a file by way of an annotation: it may be longer than a variable can be.
 
     A program's own file is put into its place again, for a command that runs where the program ran.
@@ -107,10 +112,15 @@ def _give_checkpoint(template: Json, body: Mapping[str, Any], file: str | None, 
         {"name": names.ENV_NAME, "value": metadata["name"]},
         {"name": names.ENV_LAST_CHECKPOINT, "value": f"{names.CLEANUP_MOUNT_PATH}/{names.CLEANUP_FILE}"},
     ]
+    checkpoint = CheckpointSpec.model_validate(body["spec"].get("checkpoint") or {})
+    variables += [{"name": name, "value": value} for name, value in vault_variables(metadata, checkpoint).items()]
+    mounts = [mount, *add_vault(pod, metadata, checkpoint)]
     for container in pod["containers"]:
         container["env"] = with_more(container.get("env"), *variables)
-        container["volumeMounts"] = with_more(container.get("volumeMounts"), mount)
-    if file is not None and data and "template" not in body["spec"]["cleanup"]:
+        container["volumeMounts"] = with_more(container.get("volumeMounts"), *mounts)
+    if checkpoint.file is not None and data and "template" not in body["spec"]["cleanup"]:
         if sidecar is None:
             raise ValueError("a program that keeps its position in a file needs a sidecar")
-        add_unpacking(pod, pod["containers"][0], file=file, image=sidecar, environment=variables, access=mount)
+        add_unpacking(
+            pod, pod["containers"][0], file=checkpoint.file, image=sidecar, environment=variables, access=mounts
+        )

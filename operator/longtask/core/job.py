@@ -10,10 +10,10 @@ import copy
 import hashlib
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from longtask.api import names
-from longtask.api.checkpoint import CheckpointSpec
+from longtask.api.checkpoint import DEFAULT_KEEP, CheckpointSpec
 from longtask.api.suspension import SuspendSpec
 from longtask.core.exitcodes import ExitCodes
 from longtask.core.sidecar import SidecarImage, add_sidecar, objects, with_more
@@ -21,8 +21,12 @@ from longtask.core.sidecar import SidecarImage, add_sidecar, objects, with_more
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from longtask.core.actions import StartOver
+
 DEFAULT_GRACE_PERIOD_SECONDS = 600
 """Kubernetes' 30 s are meant for servers; a batch and a save may take minutes."""
+
+_ACCESS_MOUNT = {"name": names.ACCESS_VOLUME, "mountPath": names.ACCESS_MOUNT_PATH, "readOnly": True}
 
 _SECRET_NAME = re.compile(r"PASSW|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.IGNORECASE)
 
@@ -57,12 +61,12 @@ def job_manifest(
     attempt: int,
     failures_before: int,
     backoff_limit: int,
-    start_over: int | None = None,
+    start_over: StartOver | None = None,
     sidecar: SidecarImage | None = None,
 ) -> dict[str, Any]:
     """The Job for an attempt of the task in `body` (as the API server has it), with `backoff_limit` retries left.
 
-    `start_over`: number of the last save that it must not go on from.
+    `start_over`: where it begins, if not at the last save.
     `sidecar`: the image of what saves for a program that can't do so itself. Raises ValueError if it is needed and
     missing.
     """
@@ -81,8 +85,11 @@ def job_manifest(
     worker = _prepare_pod(template["spec"])
     who = _identity(metadata, attempt, checkpoint, suspend)
     if start_over is not None:
-        who[names.ENV_START_OVER_SEQUENCE] = str(start_over)
-    _give_access(template["spec"], worker, who, checkpoint.file, sidecar)
+        who[names.ENV_START_OVER_SEQUENCE] = str(start_over.over)
+        if start_over.rewind is not None:
+            who[names.ENV_RESTART_SEQUENCE] = str(start_over.rewind)
+    access = _Access(who, [_ACCESS_MOUNT, *add_vault(template["spec"], metadata, checkpoint)])
+    _give_access(template["spec"], worker, access, checkpoint.file, sidecar)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -168,20 +175,48 @@ def _prepare_pod(spec: dict[str, Any]) -> dict[str, Any]:
     return worker_container(containers)
 
 
+class _Access(NamedTuple):
+    """By what a container takes part: variables, and mounts."""
+
+    who: Mapping[str, str]
+    mounts: list[dict[str, Any]]
+
+
 def _give_access(
-    spec: dict[str, Any], worker: dict[str, Any], who: Mapping[str, str], file: str | None, sidecar: SidecarImage | None
+    spec: dict[str, Any],
+    worker: dict[str, Any],
+    access: _Access,
+    file: str | None,
+    sidecar: SidecarImage | None,
 ) -> None:
-    """Identity and token: for the worker's container, or for the sidecar of a program that needs one."""
-    mount = {"name": names.ACCESS_VOLUME, "mountPath": names.ACCESS_MOUNT_PATH, "readOnly": True}
+    """Identity, token and volume: for the worker's container, or for the sidecar of a program that needs one."""
     if file is None:
-        worker["env"] = with_more(worker.get("env"), *_environment(worker, spec, who))
-        worker["volumeMounts"] = with_more(worker.get("volumeMounts"), mount)
+        worker["env"] = with_more(worker.get("env"), *_environment(worker, spec, access.who))
+        worker["volumeMounts"] = with_more(worker.get("volumeMounts"), *access.mounts)
     elif sidecar is None:
         raise ValueError("a program that keeps its position in a file needs a sidecar")
     else:
-        environment = _environment({}, spec, who)
-        add_sidecar(spec, worker, file=file, image=sidecar, environment=environment, access=mount)
+        environment = _environment({}, spec, access.who)
+        add_sidecar(spec, worker, file=file, image=sidecar, environment=environment, access=access.mounts)
     spec["volumes"] = with_more(spec.get("volumes"), _access_volume())
+
+
+def add_vault(spec: dict[str, Any], metadata: Mapping[str, Any], checkpoint: CheckpointSpec) -> list[dict[str, Any]]:
+    """Put the volume of the checkpoints into a pod's spec; the mounts by which a container has it. None without one."""
+    if checkpoint.volume is None:
+        return []
+    claim = checkpoint.volume.claim_name or names.claim_name(metadata["name"], metadata["uid"])
+    volume = {"name": names.VAULT_VOLUME, "persistentVolumeClaim": {"claimName": claim}}
+    spec["volumes"] = with_more(spec.get("volumes"), volume)
+    return [{"name": names.VAULT_VOLUME, "mountPath": names.VAULT_MOUNT_PATH}]
+
+
+def vault_variables(metadata: Mapping[str, Any], checkpoint: CheckpointSpec) -> dict[str, str]:
+    """The variables that say where in it the task's versions are, and how many are kept. None without a volume."""
+    if checkpoint.volume is None:
+        return {}
+    folder = f"{names.VAULT_MOUNT_PATH}/{metadata['uid']}"
+    return {names.ENV_CHECKPOINT_VOLUME: folder, names.ENV_CHECKPOINT_KEEP: str(checkpoint.keep or DEFAULT_KEEP)}
 
 
 def grace_seconds(template: Mapping[str, Any]) -> int:
@@ -236,6 +271,7 @@ def _identity(
         names.ENV_ATTEMPT: str(attempt),
         **schema,
         **waits,
+        **vault_variables(metadata, checkpoint),
     }
 
 

@@ -75,7 +75,10 @@ def failures_in_a_row(o: Observed) -> int:
 
 
 def _from_where(o: Observed, answered: dict[str, Any]) -> str:
-    return "from the beginning" if "start_over_sequence" in answered else at_sequence(o)
+    if "start_over_sequence" not in answered:
+        return at_sequence(o)
+    point = answered["restart_sequence"]
+    return "from the beginning" if point is None else f"from checkpoint {point}"
 
 
 def _with(message: str, more: str) -> str:

@@ -11,7 +11,7 @@ from enum import StrEnum, unique
 from typing import TYPE_CHECKING
 
 from longtask.api.model import INT32_MAX
-from longtask.api.names import cleanup_job_name, job_name
+from longtask.api.names import claim_name, cleanup_job_name, job_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,6 +87,10 @@ class ObservedTask:
     """Another number than that of the last attempt asks for a restart."""
     from_beginning: bool
     """A restart begins as if nothing had been saved."""
+    rewind: int | None
+    """Number of the save that a restart goes back to; None: to none."""
+    owns_claim: bool
+    """A claim of a volume is made for it."""
     ttl: timedelta | None
     """How long it is kept after it has ended; None: for ever."""
     grace_seconds: int
@@ -105,9 +109,20 @@ class ObservedTask:
         return self.longest_batch > self.grace_seconds
 
     @property
+    def damage(self) -> str:
+        """What its worker has found to be damaged of the saved versions; empty: nothing."""
+        progress = self.status.progress
+        return "" if progress is None else progress.damage or ""
+
+    @property
     def job_name(self) -> str:
         """The name of the current attempt's Job."""
         return job_name(self.name, self.uid, self.status.attempt)
+
+    @property
+    def claim_name(self) -> str:
+        """The name of the claim that is made for it."""
+        return claim_name(self.name, self.uid)
 
     @property
     def cleanup_job_name(self) -> str:

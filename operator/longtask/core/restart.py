@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from longtask.core.actions import StartOver
+
 if TYPE_CHECKING:
     from longtask.core.observed import Observed
 
@@ -21,10 +23,24 @@ def restart_asked(o: Observed) -> bool:
 
 def answer(o: Observed) -> dict[str, Any]:
     """The part of the next attempt's status that answers it: every new attempt does."""
-    from_beginning = restart_asked(o) and o.task.from_beginning
+    set_back = restart_asked(o) and (o.task.from_beginning or o.task.rewind is not None)
+    if not set_back:
+        return {"restart_nonce": o.task.restart_nonce}
     checkpoint = o.task.status.checkpoint
-    over = {"start_over_sequence": 0 if checkpoint is None else checkpoint.sequence} if from_beginning else {}
-    return {"restart_nonce": o.task.restart_nonce, **over}
+    over = 0 if checkpoint is None else checkpoint.sequence
+    return {
+        "restart_nonce": o.task.restart_nonce,
+        "start_over_sequence": over,
+        "restart_sequence": None if o.task.from_beginning else o.task.rewind,
+    }
+
+
+def start_over(o: Observed) -> StartOver | None:
+    """What this attempt and all later ones are told. One that saved nothing must not bring back what was given up."""
+    status = o.task.status
+    if status.start_over_sequence is None:
+        return None
+    return StartOver(over=status.start_over_sequence, rewind=status.restart_sequence)
 
 
 def starts_over(o: Observed) -> bool:

@@ -38,17 +38,17 @@ class SidecarImage:
 
 
 def add_sidecar(
-    spec: Json, worker: Json, *, file: str, image: SidecarImage, environment: Sequence[Json], access: Json
+    spec: Json, worker: Json, *, file: str, image: SidecarImage, environment: Sequence[Json], access: Sequence[Json]
 ) -> None:
     """Put both containers into a pod's spec, behind the init containers of the template.
 
-    `environment` and `access` are the variables and the mount by which they take part as the task's worker. The
+    `environment` and `access` are the variables and the mounts by which they take part as the task's worker. The
     program itself gets neither: a library in it that would claim the task must find that it runs outside of one.
     """
     mount = _mount_of(worker, file) or _new_folder(spec, worker, file)
     at = {"name": names.ENV_CHECKPOINT_FILE, "value": file}
     worker["env"] = with_more(worker.get("env"), at)
-    common = _common(spec, worker, image, [*environment, at], [mount, access])
+    common = _common(spec, worker, image, [*environment, at], [mount, *access])
     restore = {"name": names.RESTORE_CONTAINER, "command": ["longtask", "sidecar", "restore"], **common}
     save = {
         "name": names.SIDECAR_CONTAINER,
@@ -61,7 +61,7 @@ def add_sidecar(
 
 
 def add_unpacking(
-    spec: Json, worker: Json, *, file: str, image: SidecarImage, environment: Sequence[Json], access: Json
+    spec: Json, worker: Json, *, file: str, image: SidecarImage, environment: Sequence[Json], access: Sequence[Json]
 ) -> None:
     """Put a container into the pod of a clean-up that puts the saved file into its place, and claims nothing."""
     mount = _mount_of(worker, file) or _new_folder(spec, worker, file)
@@ -70,7 +70,7 @@ def add_unpacking(
     unpack = {
         "name": names.UNPACK_CONTAINER,
         "command": ["longtask", "sidecar", "unpack"],
-        **_common(spec, worker, image, [*environment, at], [mount, access]),
+        **_common(spec, worker, image, [*environment, at], [mount, *access]),
     }
     spec["initContainers"] = with_more(spec.get("initContainers"), unpack)
 

@@ -50,6 +50,7 @@ def with_state(
         *_state_claims(o, state, reason=reason, message=message),
         _secrets_claim(o),
         _batches_claim(o),
+        _damage_claim(o),
     ]
     update: dict[str, object] = {
         "state": state,
@@ -218,6 +219,12 @@ def _batches_claim(o: Observed) -> Claim:
         reason=Reason.GRACE_PERIOD_TOO_SHORT if task.batches_too_long else Reason.AS_DESIRED,
         message=message,
     )
+
+
+def _damage_claim(o: Observed) -> Claim:
+    damage = o.task.damage
+    reason = Reason.FELL_BACK if damage else Reason.AS_DESIRED
+    return Claim(type=ConditionType.CHECKPOINT_DAMAGED, status=bool(damage), reason=reason, message=damage)
 
 
 def _history(o: Observed, state: State, reason: str) -> tuple[HistoryEntry, ...]:

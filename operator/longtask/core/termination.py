@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from longtask.api.names import Reason
 from longtask.api.status import State
-from longtask.core.actions import Outcome, Plan, WriteStatus
+from longtask.core.actions import DeleteClaim, Outcome, Plan, WriteStatus
 from longtask.core.cleanup import after_the_end, clean_up, cleaned_up
 from longtask.core.status import acknowledged, and_also, with_state, worker_finished
 from longtask.core.stop import clear_away, make_bare
@@ -31,7 +31,10 @@ def _record_end(o: Observed) -> Plan:
     record = and_also(o, record, *cleaned_up(o))
     empty = status.checkpoint is not None and status.checkpoint.data != ""
     write = WriteStatus(status=record, judged=True, empty_checkpoint=empty)
-    return Plan(outcome=Outcome.TERMINATED, actions=(write, *after_the_end(o)))
+    claim = (
+        (DeleteClaim(name=o.task.claim_name),) if o.task.owns_claim else ()
+    )  # first: nothing shows later what is left
+    return Plan(outcome=Outcome.TERMINATED, actions=(*claim, write, *after_the_end(o)))
 
 
 def keep_terminated(o: Observed) -> Plan:

@@ -30,6 +30,11 @@ def warning(old: LongTaskStatus, new: LongTaskStatus) -> tuple[EventReason, str]
     retrying = reason_of(new.conditions, ConditionType.READY) == Reason.RETRYING
     if new.attempt > old.attempt and retrying and new.failures:  # its pod goes with its Job, and with it its log
         return EventReason.TASK_RETRIED, ready
+    if is_true(new.conditions, ConditionType.CHECKPOINT_DAMAGED) and not is_true(
+        old.conditions, ConditionType.CHECKPOINT_DAMAGED
+    ):
+        damage = next(c.message for c in new.conditions if c.type == ConditionType.CHECKPOINT_DAMAGED)
+        return EventReason.CHECKPOINT_DAMAGED, damage
     failed = reason_of(new.conditions, ConditionType.CLEANED_UP) == Reason.CLEANUP_FAILED
     if failed and reason_of(old.conditions, ConditionType.CLEANED_UP) != Reason.CLEANUP_FAILED:
         message = next(c.message for c in new.conditions if c.type == ConditionType.CLEANED_UP)

@@ -86,6 +86,26 @@ class Cluster:
         path = f"/apis/batch/v1/namespaces/{manifest['metadata']['namespace']}/jobs"
         self.jobs.apply(await self.api.post(path, manifest, {"fieldValidation": "Strict"}))
 
+    async def ensure_claim(self, manifest: Json, owner: str) -> bool:
+        """Create a claim, unless that is done. False: there is one of that name, and it is somebody else's."""
+        path = _claims_path(manifest["metadata"]["namespace"])
+        try:
+            await self.api.post(path, manifest, {"fieldValidation": "Strict"})
+        except Conflict:
+            found = await self.api.get(f"{path}/{manifest['metadata']['name']}")
+            return owner in _owners(found)
+        return True
+
+    async def delete_claim(self, namespace: str, name: str, owner: str) -> None:
+        """Delete a claim that was made for a task; nothing happens if there is none, or it is somebody else's."""
+        path = f"{_claims_path(namespace)}/{name}"
+        try:
+            found = await self.api.get(path)
+            if owner in _owners(found):
+                await self.api.delete(path, _delete_options(found["metadata"]["uid"]))
+        except Missing:
+            return
+
     async def read_job(self, namespace: str, name: str) -> Json:
         """The Job of that name, whoever owns it. Raises `Missing`."""
         body = await self.api.get(_job_path(namespace, name))
@@ -215,6 +235,14 @@ def _task_path(namespace: str, name: str) -> str:
 
 def _job_path(namespace: str, name: str) -> str:
     return f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
+
+
+def _claims_path(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
+
+
+def _owners(body: Json) -> list[str]:
+    return [owner["uid"] for owner in body["metadata"].get("ownerReferences") or ()]
 
 
 def _delete_options(uid: str) -> Json:

@@ -14,6 +14,7 @@ from longtask.api.names import Reason
 from longtask.core.actions import (
     CreateCleanup,
     CreateJob,
+    DeleteClaim,
     DeleteJob,
     DeletePod,
     DeleteTask,
@@ -21,6 +22,7 @@ from longtask.core.actions import (
     SetJobSuspended,
     WriteStatus,
 )
+from longtask.core.claim import claim_manifest
 from longtask.core.cleanup_job import cleanup_job
 from longtask.core.job import job_manifest
 from longtask.core.observed import Trouble
@@ -40,6 +42,14 @@ _NO_SIDECAR = Trouble(
     reason=Reason.NO_SIDECAR_IMAGE,
     message="spec.checkpoint.file needs a sidecar, and this operator does not know its own image: whoever runs it must"
     " set LONGTASK_SIDECAR_IMAGE (in a cluster its pod tells it)",
+    only_a_person_can_help=True,
+)
+
+
+_CLAIM_TAKEN = Trouble(
+    reason=Reason.NAME_TAKEN,
+    message="a PersistentVolumeClaim of the name that spec.checkpoint.volume.claimTemplate needs exists and does not"
+    " belong to this task: delete it if it is not needed, or use it as claimName",
     only_a_person_can_help=True,
 )
 
@@ -113,6 +123,8 @@ class Executor:
                 await self._cluster.delete_pod(task.namespace, action)
             case CreateCleanup():
                 return await self._create_cleanup(task, action)
+            case DeleteClaim(name=name):
+                await self._cluster.delete_claim(task.namespace, name, task.uid)
             case _:
                 assert_never(action)
         return None
@@ -157,6 +169,8 @@ class Executor:
         )
         try:
             await self._ensure_access(task, look=action.attempt > 1)
+            if (claim := claim_manifest(body)) is not None and not await self._cluster.ensure_claim(claim, task.uid):
+                return _CLAIM_TAKEN
             await self._cluster.create_job(manifest)
         except Conflict:
             return await self._look_at_namesake(task, action.name)

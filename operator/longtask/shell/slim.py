@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from longtask.api import names
-from longtask.api.longtask import LongTask, RestartFrom
+from longtask.api.checkpoint import CheckpointSpec
+from longtask.api.longtask import FROM_BEGINNING, LongTask
 from longtask.api.names import Reason
 from longtask.core.exitcodes import ExitCodes
 from longtask.core.job import grace_seconds, queue_of, secrets_inline, template_hash, worker_container
@@ -60,6 +61,7 @@ def task_record(body: Mapping[str, Any]) -> ObservedTask:
     """The record of a LongTask. Raises `pydantic.ValidationError` for one that our CRD would not have let in."""
     task = LongTask.from_body(body)
     metadata, spec = task.metadata, task.spec
+    checkpoint = spec.checkpoint or CheckpointSpec()
     return ObservedTask(
         namespace=metadata.namespace,
         name=metadata.name,
@@ -74,12 +76,14 @@ def task_record(body: Mapping[str, Any]) -> ObservedTask:
         template_hash=template_hash(body["spec"]),
         secrets_inline=secrets_inline(spec.template),
         queue=metadata.labels.get(names.LABEL_KUEUE_QUEUE) or queue_of(spec.template),
-        keeps_file=spec.checkpoint is not None and spec.checkpoint.file is not None,
+        keeps_file=checkpoint.file is not None,
         exit_codes=ExitCodes.of(spec.checkpoint),
         active_deadline=_seconds(spec.active_deadline_seconds),
         progress_deadline=_seconds(spec.progress_deadline_seconds),
         restart_nonce=spec.restart_nonce,
-        from_beginning=spec.restart_from is RestartFrom.BEGINNING,
+        from_beginning=spec.restart_from == FROM_BEGINNING,
+        rewind=values.number(spec.restart_from),
+        owns_claim=checkpoint.volume is not None and checkpoint.volume.claim_template is not None,
         ttl=_seconds(spec.ttl_seconds_after_finished),
         grace_seconds=grace_seconds(spec.template),
         status=_without_data(task.status),

@@ -80,7 +80,7 @@ class TaskStore:
 
 def _only_the_worker_wrote(old: ObservedTask, new: ObservedTask) -> bool:
     """Whether nothing changed but progress and a regular save, which decide nothing but a warning."""
-    if old.batches_too_long != new.batches_too_long:
+    if (old.batches_too_long, old.damage) != (new.batches_too_long, new.damage):
         return False
     checkpoint = new.status.checkpoint
     if checkpoint is not None and checkpoint.cause not in _QUIET_CAUSES and checkpoint != old.status.checkpoint:

@@ -71,6 +71,11 @@ def uid(value: object) -> str:
     return text(value)
 
 
+def number(text: str | None) -> int | None:
+    """The number that a text consists of; None for any other text."""
+    return int(text) if text is not None and text.isdecimal() else None
+
+
 def count(text: object) -> int | None:
     """The number in a label or an annotation, or None where there is none that fits into an int32."""
     if not isinstance(text, str) or not (text.isascii() and text.isdigit()) or len(text) > _INT32_DIGITS:

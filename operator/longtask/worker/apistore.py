@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from longtask.worker.envelope import MAX_BYTES
 from longtask.worker.errors import (
     AlreadyDone,
     AwayError,
+    DataError,
     FencedError,
     LongTaskError,
     RefusedError,
@@ -36,6 +38,7 @@ class ApiStore:
     """The checkpoint of one task, as seen by one pod."""
 
     name = "the API server"
+    limit = MAX_BYTES
 
     def __init__(self, door: Door, who: ClusterSettings) -> None:
         self._door = door
@@ -73,9 +76,21 @@ class ApiStore:
         return Claim(found["epoch"], found["sequence"], self._given(found))
 
     def _given(self, found: dict[str, Any]) -> str:
-        """What the work goes on from: nothing that was saved before the task was started over."""
+        """What the work goes on from: nothing that was saved before the task was started over.
+
+        Raises DataError for an earlier save that it is to go on from, where none but the last is kept.
+        """
         data: str = found["data"]
-        return "" if found["sequence"] <= self._who.start_over else data
+        if found["sequence"] > self._who.start_over:
+            return data
+        if self._who.rewind is None:
+            return ""
+        if self._who.volume is None and found["sequence"] != self._who.rewind:
+            raise DataError(
+                f"spec.restartFrom is {self._who.rewind}, and without spec.checkpoint.volume none but the last save, "
+                f"{found['sequence']}, is kept"
+            )
+        return data
 
     def wanted(self) -> Wanted:
         """Ask what is wanted of the task. Raises AwayError or TaskGoneError."""

@@ -31,12 +31,13 @@ def connect(
     if in_cluster(os.environ):
         from longtask.worker.api import Door  # noqa: PLC0415 - a local run needs neither HTTP nor TLS
         from longtask.worker.apistore import ApiStore  # noqa: PLC0415
+        from longtask.worker.keeping import status_store  # noqa: PLC0415
 
         who = from_environment(os.environ)
         stop.seconds_to_live = seconds_to_live(who.grace_seconds)
         stop.words = b"longtask: asked to stop: after this batch\n"
         console = Console(termination_log=who.termination_log)
-        store = ApiStore(Door(who.api_server, who.credentials), who)
+        store = status_store(who)
         ask = ApiStore(Door(who.api_server, who.credentials), who).wanted if who.wait_for_batch else None
         session = Session(store, stop, console, control, save_every=save_every, schema=who.schema, ask=ask)
         return session, console, control

@@ -10,12 +10,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+NEW = ".new"
+"""What the name of a file ends with while it is written."""
+
+
 def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None:
     """Replace a file as a whole, written through to the disk. `mode`: its permissions, whatever the umask says.
 
     Raises OSError, and leaves the old file and nothing else.
     """
-    temporary = path.with_name(f"{path.name}.new")
+    temporary = path.with_name(f"{path.name}{NEW}")
     try:
         with temporary.open("wb") as file:
             if mode is not None:
@@ -24,15 +28,15 @@ def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
 
 
-def _sync_folder(folder: Path) -> None:
-    """Its folder is synced too, or a power failure could bring the old name back."""
+def sync_folder(folder: Path) -> None:
+    """A file's folder is synced too, or a power failure could bring the old name back."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

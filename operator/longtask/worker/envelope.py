@@ -19,10 +19,17 @@ MAX_BYTES = 32_768  # of the whole string as UTF-8; the API server's own limit i
 VERSION = 1  # of the envelope
 
 
-def wrap(done: int, state: Any, schema: str = "", longest: int = 0) -> str:  # noqa: ANN401 - whatever JSON can hold
+def wrap(
+    done: int,
+    state: Any,  # noqa: ANN401 - whatever JSON can hold
+    schema: str = "",
+    longest: int = 0,
+    *,
+    limit: int = MAX_BYTES,
+) -> str:
     """Return the string to save. Raises DataError, naming size and limit or the part that is no JSON.
 
-    `longest`: seconds of the longest batch; 0 leaves it out.
+    `longest`: seconds of the longest batch; 0 leaves it out. `limit`: bytes of the whole.
     """
     slowest = {"longest": longest} if longest else {}
     envelope = {"longtask": VERSION, "done": done, **slowest, **named(schema), "state": state}
@@ -32,10 +39,10 @@ def wrap(done: int, state: Any, schema: str = "", longest: int = 0) -> str:  # n
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:  # a lone surrogate is a ValueError too
         raise DataError(f"what save() returned can't be written as JSON: {error}") from error
-    if size > MAX_BYTES:
+    if size > limit:
         raise DataError(
-            f"what save() returned is too large: {size} bytes with its envelope, and the limit is {MAX_BYTES}. "
-            "Save where to go on, not what was made; keep that in a volume, a database or an object store"
+            f"what save() returned is too large: {size} bytes with its envelope, and the limit is {limit}. "
+            "Save where to go on, not what was made; or give the task a volume to save in, spec.checkpoint.volume"
         )
     return text
 
@@ -82,6 +89,11 @@ def unwrap(data: str) -> tuple[int, Any]:
         raise DataError(
             "the saved data is a program's file (spec.checkpoint.file). A task goes on with the kind of worker that "
             "has saved it; for another one, create another task"
+        )
+    if "kept" in envelope and "state" not in envelope:
+        raise DataError(
+            "what was saved is in a volume (spec.checkpoint.volume), and this worker has none: give the task its "
+            "volume back"
         )
     done = envelope.get("done")
     if envelope["longtask"] != VERSION or "state" not in envelope or type(done) is not int or not 0 <= done <= _MOST:

@@ -14,6 +14,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from longtask.worker.durable import replace_file
+from longtask.worker.envelope import MAX_BYTES
 from longtask.worker.errors import AlreadyDone, DamagedError, FencedError, RefusedError, UsageError
 from longtask.worker.store import Cause, Claim, Wanted, anything, is_checkpoint, timestamp
 
@@ -28,6 +29,8 @@ _FORMAT = "longtask checkpoint 1"
 
 class FileStore:
     """The checkpoint of one task in one file, for one process at a time."""
+
+    limit = MAX_BYTES
 
     def __init__(self, path: Path, task: str, *, restart: bool = False) -> None:
         """`task`: the task's name, so that no other task's file is taken. `restart`: begin anew, keep the old one."""

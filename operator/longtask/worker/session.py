@@ -161,7 +161,7 @@ class Session:
             progress = None if self._claim.data else self._progress(cause)
             return Snapshot(cause, self._claim.data, progress, timestamp())
         done = check_count(self._control.done, "done")
-        data = envelope.wrap(done, self._state(), self._schema, self._long_batch())
+        data = envelope.wrap(done, self._state(), self._schema, self._long_batch(), limit=self._store.limit)
         return Snapshot(cause, data, self._progress(cause), timestamp())
 
     def _progress(self, cause: Cause) -> dict[str, Any]:

@@ -27,6 +27,9 @@ class ClusterSettings:
     name: str
     uid: str  # of the task: another one is another task, though it may have the same name
     attempt: int
+    volume: Path | None = None  # the task's folder of the volume that its checkpoints are kept in
+    keep: int = 3  # how many versions are kept there
+    rewind: int | None = None  # number of the save to go on from, where it is not the last one
     start_over: int = -1  # number of the last save that is not gone on from; -1: every one may be
     pod_uid: str
     grace_seconds: float  # from SIGTERM until SIGKILL
@@ -54,6 +57,11 @@ def from_environment(environment: Mapping[str, str]) -> ClusterSettings:
         name=_label(environment, "LONGTASK_NAME"),
         uid=_need(environment, "LONGTASK_UID"),
         attempt=_attempt(environment),
+        volume=Path(environment["LONGTASK_CHECKPOINT_VOLUME"])
+        if environment.get("LONGTASK_CHECKPOINT_VOLUME")
+        else None,
+        keep=int(_number(environment, "LONGTASK_CHECKPOINT_KEEP", least=1, default=3)),
+        rewind=_rewind(environment),
         start_over=int(_number(environment, "LONGTASK_START_OVER_SEQUENCE", least=-1, default=-1)),
         pod_uid=_need(environment, "LONGTASK_POD_UID"),
         wait_for_batch=environment.get("LONGTASK_WAIT_FOR_BATCH") == "1",
@@ -90,6 +98,11 @@ def _attempt(environment: Mapping[str, str]) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) > 0):
         raise UsageError(f"LONGTASK_ATTEMPT is {text!r}, which is no whole number of at least 1")
     return int(text)
+
+
+def _rewind(environment: Mapping[str, str]) -> int | None:
+    name = "LONGTASK_RESTART_SEQUENCE"
+    return int(_number(environment, name, least=0)) if environment.get(name) else None
 
 
 def _number(environment: Mapping[str, str], name: str, *, least: int, default: float | None = None) -> float:

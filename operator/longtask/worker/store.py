@@ -62,6 +62,7 @@ class CheckpointStore(Protocol):
     """Where checkpoints are kept. Every method is one try: who calls decides whether to try again."""
 
     name: str  # as messages call it: "the API server", or a file's name
+    limit: int  # bytes of the longest data that it can save
 
     def claim(self, accept: Callable[[str], None] = anything) -> Claim:
         """Make the task this worker's own.

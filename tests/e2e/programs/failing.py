@@ -6,7 +6,10 @@ makes that file itself first.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from longtask.worker import NeverRetry
@@ -57,6 +60,25 @@ class TooLarge(Items):
 
     def save(self) -> Any:  # noqa: ANN401 - as in Task
         return {"next": self.next, "made": "x" * (40_000 if self.next >= 5 else 0)}
+
+
+class Heavy(Items):
+    """Saves a large state: BYTES of it. FULL: fills the disk that it is saved on from item 20 on, until `room`."""
+
+    def process(self, batch: int) -> None:
+        filler = Path("/var/lib/longtask/small/filler")
+        if os.environ.get("FULL") and batch == 20:
+            with contextlib.suppress(OSError), filler.open("wb") as file:
+                while True:
+                    file.write(b"x" * 4096)
+                    file.flush()
+            write_line("log", "the disk is full")
+        if filler.exists() and (DATA / "room").exists():
+            filler.unlink()
+        super().process(batch)
+
+    def save(self) -> Any:  # noqa: ANN401 - as in Task
+        return {"next": self.next, "made": "x" * int(number("BYTES"))}
 
 
 class NotJson(Items):

@@ -70,7 +70,8 @@ def thing_of(line: Line) -> Thing:
     if line.kind == "Pod":
         return _pod(line.body, line.rv)
     name = line.body["name"]
-    return SimTask(name=name, uid=name, version=line.rv, deleting=FOREGROUND in line.body.get("finalizers", []))
+    leaving = FOREGROUND in line.body.get("finalizers", [])
+    return SimTask(name=name, uid=name, version=line.rv, deleting=leaving, foreground=leaving)
 
 
 def _job(body: Body, revision: int) -> SimJob:

@@ -118,6 +118,7 @@ def test_only_templates_keep_fields_that_the_schema_does_not_know() -> None:
         ".spec.template.metadata",
         ".spec.template.spec",
         ".spec.template.spec.containers[]",
+        ".spec.checkpoint.volume.claimTemplate.spec",
         ".spec.cleanup.template",
         ".spec.cleanup.template.metadata",
         ".spec.cleanup.template.spec",
@@ -160,7 +161,7 @@ def test_only_times_that_the_operator_can_read_back_get_in(text: str, taken: boo
 def test_the_rules_stand_at_the_root_where_nothing_can_be_left_out() -> None:
     """A rule at `status.checkpoint` does not run when one side is absent: null and adding again would pass it by."""
     places = {path for path, part in ALL.items() if "x-kubernetes-validations" in part}
-    assert places == {"", ".spec", ".spec.template", ".spec.checkpoint", ".spec.cleanup"}
+    assert places == {"", ".spec", ".spec.template", ".spec.checkpoint", ".spec.checkpoint.volume", ".spec.cleanup"}
     assert SCHEMA["x-kubernetes-validations"] == [rule.to_schema() for rule in rules.ROOT_RULES]
 
 

@@ -86,6 +86,8 @@ def a_task(
         progress_deadline=None,
         restart_nonce=None,
         from_beginning=False,
+        rewind=None,
+        owns_claim=False,
         ttl=None,
         grace_seconds=600,
         status=LongTaskStatus.model_validate(values),

@@ -72,11 +72,12 @@ _statuses = st.fixed_dictionaries(
         "last_progress": st.none() | st.builds(ProgressMark, time=_times, done=st.sampled_from([0, 3])),
         "restart_nonce": st.sampled_from([None, 1]),
         "start_over_sequence": st.sampled_from([None, 0, 7]),
+        "restart_sequence": st.sampled_from([None, 5]),
         "start_time": _any_time,
         "completion_time": _any_time,
         "conditions": st.lists(_a_condition, max_size=4, unique_by=lambda condition: condition.type),
         "checkpoint": st.none() | _checkpoints,
-        "progress": st.sampled_from([None, {"done": 0}, {"done": 3}]),
+        "progress": st.sampled_from([None, {"done": 0}, {"done": 3}, {"done": 3, "damage": "checkpoint 6 is gone"}]),
     }
 )
 _tasks = st.builds(
@@ -97,6 +98,8 @@ _tasks = st.builds(
     progress_deadline=st.sampled_from([None, timedelta(minutes=1)]),
     restart_nonce=st.sampled_from([None, 1, 2]),
     from_beginning=_flags,
+    rewind=st.sampled_from([None, 5]),
+    owns_claim=_flags,
     exit_codes=st.sampled_from([ExitCodes(), ExitCodes(complete=frozenset({3}), interrupted=frozenset({75, 143}))]),
 )
 _jobs = st.builds(

@@ -9,7 +9,7 @@ import pytest
 from longtask.api.longtask import DesiredState
 from longtask.api.names import ConditionType, Reason
 from longtask.api.status import CheckpointCause, State
-from longtask.core.actions import CreateJob, DeleteJob, Outcome, Plan
+from longtask.core.actions import CreateJob, DeleteJob, Outcome, Plan, StartOver
 from longtask.core.reconcile import reconcile
 from tests.unit.core.builders import (
     JOB_UID,
@@ -22,6 +22,7 @@ from tests.unit.core.builders import (
     a_suspended_job,
     a_task,
     an_ended_pod,
+    condition,
     kinds,
     observed,
     says,
@@ -40,11 +41,21 @@ def asked(
     desired: DesiredState = RUN,
     beginning: bool = False,
     nonce: int | None = 2,
+    rewind: int | None = None,
     **status: Any,  # noqa: ANN401
 ) -> Plan:
     """What follows for a task whose nonce is 2, and was 1."""
     values = {"restart_nonce": 1, "checkpoint": a_checkpoint(), "failures": 3, "active_seconds": 60} | status
-    task = a_task(desired, state, done=5, generation=2, restart_nonce=nonce, from_beginning=beginning, status=values)
+    task = a_task(
+        desired,
+        state,
+        done=5,
+        generation=2,
+        restart_nonce=nonce,
+        from_beginning=beginning,
+        rewind=rewind,
+        status=values,
+    )
     return reconcile(observed(task, *belongings, live=(), job_troubles=()))
 
 
@@ -98,7 +109,25 @@ def test_from_the_beginning_the_attempt_is_told_which_saves_it_must_not_go_on_fr
     status: dict[str, Any] = {"attempt": 2, "restart_nonce": 2, "start_over_sequence": 7, "checkpoint": a_checkpoint()}
     (create,) = reconcile(observed(a_task(RUN, restart_nonce=2, from_beginning=True, status=status))).actions
     assert isinstance(create, CreateJob)
-    assert create.start_over == 7
+    assert create.start_over == StartOver(over=7)
+
+
+def test_a_number_sets_the_task_back_to_the_save_of_that_number() -> None:
+    after = written(asked(rewind=5))
+    assert (after.start_over_sequence, after.restart_sequence, after.done_at_start) == (7, 5, 0)
+    ready = condition(after, ConditionType.READY)
+    assert ready is not None
+    assert "from checkpoint 5" in ready.message
+    status = {"attempt": 2, "restart_nonce": 2, "start_over_sequence": 7, "restart_sequence": 5}
+    begun = a_task(RUN, restart_nonce=2, rewind=5, status={**status, "checkpoint": a_checkpoint()})
+    (create,) = reconcile(observed(begun)).actions
+    assert isinstance(create, CreateJob)
+    assert create.start_over == StartOver(over=7, rewind=5)
+
+
+def test_a_later_start_from_the_beginning_forgets_where_it_was_set_back_to() -> None:
+    after = written(asked(beginning=True, restart_sequence=5, start_over_sequence=6))
+    assert (after.start_over_sequence, after.restart_sequence) == (7, None)
 
 
 def test_later_attempts_are_told_the_same() -> None:

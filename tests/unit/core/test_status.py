@@ -8,20 +8,23 @@ from typing import Any
 import pytest
 
 from longtask.api.longtask import DesiredState
-from longtask.api.names import ConditionType, Reason
-from longtask.api.status import HistoryEntry, LongTaskStatus, State
+from longtask.api.names import ConditionStatus, ConditionType, Reason
+from longtask.api.status import HistoryEntry, LongTaskStatus, Progress, State
 from longtask.core.observed import Trouble
+from longtask.core.reconcile import reconcile
 from longtask.core.status import acknowledged, at_sequence, blocked, troubled, with_state
 from tests.unit.core.builders import (
     NOW,
     a_checkpoint,
     a_condition,
     a_job,
+    a_pod,
     a_task,
     ago,
     condition,
     observed,
     says,
+    written,
 )
 
 RUN, SUSPEND, TERMINATE = DesiredState
@@ -207,3 +210,17 @@ def test_an_acknowledged_change_changes_nothing_but_the_generation() -> None:
 def test_where_the_work_stands_is_told_by_the_number_of_its_last_save() -> None:
     assert at_sequence(observed(a_task(status={"checkpoint": a_checkpoint(sequence=41)}))) == "at checkpoint 41"
     assert at_sequence(observed(a_task())) == "without a checkpoint"
+
+
+def test_damage_that_a_worker_has_found_is_a_warning_as_long_as_it_tells_of_it() -> None:
+    words = "checkpoint 6 in the volume is damaged: it is gone; went on from checkpoint 5"
+    task = a_task(RUN, State.RUNNING, status={"progress": Progress(done=5, damage=words)})
+    after = written(reconcile(observed(task, a_job(), a_pod())))
+    found = condition(after, ConditionType.CHECKPOINT_DAMAGED)
+    assert found is not None
+    assert (found.status, found.reason, found.message) == (ConditionStatus.TRUE, Reason.FELL_BACK, words)
+    later = a_task(RUN, State.RUNNING, status={**after.model_dump(), "progress": Progress(done=6)})
+    assert says(written(reconcile(observed(later, a_job(), a_pod()))), ConditionType.CHECKPOINT_DAMAGED) == (
+        False,
+        Reason.AS_DESIRED,
+    )

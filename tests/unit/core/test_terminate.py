@@ -134,3 +134,9 @@ def test_a_final_task_only_takes_note_of_a_changed_spec(desired: DesiredState, s
 def test_a_complete_task_is_not_run_or_suspended_again(desired: DesiredState) -> None:
     task = a_task(desired, State.COMPLETE, status={"observed_generation": 1})
     assert reconcile(observed(task, a_complete_job(), an_ended_pod(0))) == SETTLED
+
+
+def test_the_claim_that_was_made_for_the_task_goes_first_for_nothing_shows_later_that_it_is_left() -> None:
+    o = observed(a_task(DesiredState.TERMINATE, State.SUSPENDED, owns_claim=True), live=())
+    assert kinds(reconcile(o)) == ["DeleteClaim", "WriteStatus"]
+    assert kinds(reconcile(observed(a_task(DesiredState.TERMINATE, State.SUSPENDED), live=()))) == ["WriteStatus"]

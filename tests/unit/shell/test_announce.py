@@ -38,6 +38,21 @@ def test_a_failure_that_is_followed_by_another_attempt_is_worth_an_event_with_th
     assert warning(status(State.FAILED), after.model_copy(update={"failures": 0})) is None, "its user wants it again"
 
 
+@pytest.mark.parametrize(
+    ("kind", "reason", "value", "event_reason"),
+    [
+        (ConditionType.CHECKPOINT_DAMAGED, Reason.FELL_BACK, True, "CheckpointDamaged"),
+        (ConditionType.CLEANED_UP, Reason.CLEANUP_FAILED, False, "CleanupFailed"),
+    ],
+)
+def test_what_is_lost_is_worth_an_event_once(
+    kind: ConditionType, reason: Reason, value: bool, event_reason: str
+) -> None:
+    found = status(State.RUNNING, (kind, reason, value))
+    assert warning(status(State.RUNNING), found) == (event_reason, f"because {reason}")
+    assert warning(found, found) is None
+
+
 def test_a_task_that_stalls_is_worth_an_event() -> None:
     assert warning(status(), stalled(Reason.QUOTA_EXCEEDED)) == ("TaskStalled", "because QuotaExceeded")
 

@@ -9,7 +9,7 @@ import pytest
 
 from longtask.api.longtask import DesiredState
 from longtask.api.names import FINALIZER, Reason
-from longtask.core.actions import CreateCleanup, SetFinalizer
+from longtask.core.actions import CreateCleanup, CreateJob, DeleteClaim, SetFinalizer
 from longtask.core.sidecar import SidecarImage
 from longtask.shell.errors import Conflict, Missing, Outdated, Refused
 from longtask.shell.execute import Executor
@@ -139,3 +139,37 @@ async def test_a_task_that_was_changed_is_looked_at_again(mocker: MockerFixture)
     )
     with pytest.raises(Outdated):
         await Executor(cluster).execute(TASK, SetFinalizer(present=True))
+
+
+# --- the claim of a volume ---
+
+
+def a_body_with_a_claim() -> Any:  # noqa: ANN401
+    return a_body(TASK, desiredState="Run", checkpoint={"volume": {"claimTemplate": {"spec": {"x": 1}}}})
+
+
+async def test_a_claim_is_there_before_the_job_that_needs_it(mocker: MockerFixture) -> None:
+    cluster = a_cluster(mocker, TASK)
+    cluster.read_task.return_value = a_body_with_a_claim()
+    cluster.ensure_claim.return_value = True
+    create = CreateJob(name=TASK.job_name, attempt=1, failures_before=0, backoff_limit=6)
+    assert await Executor(cluster).execute(TASK, create) is None
+    calls = [name for name, _, _ in cluster.method_calls]
+    assert calls.index("ensure_claim") < calls.index("create_job")
+
+
+async def test_a_claim_of_that_name_that_is_somebody_elses_is_left_alone(mocker: MockerFixture) -> None:
+    cluster = a_cluster(mocker, TASK)
+    cluster.read_task.return_value = a_body_with_a_claim()
+    cluster.ensure_claim.return_value = False
+    create = CreateJob(name=TASK.job_name, attempt=1, failures_before=0, backoff_limit=6)
+    trouble = await Executor(cluster).execute(TASK, create)
+    assert trouble is not None
+    assert trouble.reason == Reason.NAME_TAKEN
+    cluster.create_job.assert_not_called()
+
+
+async def test_the_claim_of_a_task_is_deleted_only_if_it_is_its_own(mocker: MockerFixture) -> None:
+    cluster = a_cluster(mocker, TASK)
+    await Executor(cluster).execute(TASK, DeleteClaim(name="import-checkpoints"))
+    cluster.delete_claim.assert_awaited_once_with("team", "import-checkpoints", TASK.uid)

@@ -61,6 +61,14 @@ def test_a_batch_that_outlasts_the_grace_period_is_told_of_once() -> None:
     assert bench.changed == [UID] * 3  # that it is there, that it is too long, that it is not any more
 
 
+def test_damage_that_a_worker_has_found_is_told_of_once() -> None:
+    bench = Bench()
+    for version, damage in enumerate((None, "it is gone", "it is gone", None)):
+        progress = {"done": version, **({} if damage is None else {"damage": damage})}
+        bench.store.apply(body(version + 1, {"progress": progress}))
+    assert bench.changed == [UID] * 3
+
+
 @pytest.mark.parametrize(
     "status",
     [saved("Interval", 8), saved("Claim", 7), {"progress": {"done": 5}}],

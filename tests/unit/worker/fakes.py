@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from longtask.worker.api import Answer
 from longtask.worker.console import Console
+from longtask.worker.envelope import MAX_BYTES
 from longtask.worker.settings import ClusterSettings
 from longtask.worker.store import Cause, Claim, Snapshot, Wanted, anything
 from tests.unit.worker.standin import NAME, NAMESPACE, UID
@@ -109,6 +110,7 @@ class Script:
     """
 
     name = "the store"
+    limit = MAX_BYTES
     claims: list[Any] = field(default_factory=list)
     saves: list[Any] = field(default_factory=list)
     wanted: Wanted = Wanted.RUN

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from longtask.worker import exitcodes
-from longtask.worker.api import Door
-from longtask.worker.apistore import ApiStore
 from longtask.worker.console import Console, leave_message, write_error
 from longtask.worker.endings import ending_of
 from longtask.worker.errors import LongTaskError, UsageError
+from longtask.worker.keeping import status_store, vault_of
 from longtask.worker.settings import from_environment, in_cluster
 from longtask.worker.sidecar.keeper import Keeper
 from longtask.worker.sidecar.restore import restore, unpack
 from longtask.worker.sidecar.watched import WatchedFile
+from longtask.worker.vault import Vault
 
 if TYPE_CHECKING:
     from longtask.worker.settings import ClusterSettings
@@ -27,16 +27,21 @@ def run(step: str, stop: Stop) -> int:
     console = Console()
     try:
         if step == "unpack":
-            console.say(unpack(_path("LONGTASK_CHECKPOINT_FILE"), _path("LONGTASK_LAST_CHECKPOINT")))
+            volume = os.environ.get("LONGTASK_CHECKPOINT_VOLUME")
+            vault = Vault(Path(volume)) if volume else None
+            console.say(unpack(_path("LONGTASK_CHECKPOINT_FILE"), _path("LONGTASK_LAST_CHECKPOINT"), vault=vault))
             return exitcodes.DONE
         who, path = _settings()
         console = Console(termination_log=who.termination_log)
         if step == "restore":
-            console.say(restore(path, who.schema, _store(who), stop, console))
+            store = status_store(who)
+            console.say(restore(path, who.schema, store, stop, console, vault=vault_of(store)))
         else:
             # The program is not started before this is there: one that ends at once would stop us before we listen.
             leave_message(who.termination_log, f"saving {path}")
-            _save(Keeper(WatchedFile(path), lambda: _store(who), stop, console, schema=who.schema), stop, console)
+            vault = vault_of(status_store(who))
+            file = WatchedFile(path, copy=None if vault is None else vault.draft)
+            _save(Keeper(file, lambda: status_store(who, vault), stop, console, schema=who.schema), stop, console)
     except BaseException as error:  # noqa: BLE001 - the exit code is ours
         ending = ending_of(error, stopped=stop.requested)
         write_error(ending.details)
@@ -53,10 +58,6 @@ def _save(keeper: Keeper, stop: Stop, console: Console) -> None:
         console.say(f"nothing more can be saved: {error}")
         while not stop.wait(3600):
             pass
-
-
-def _store(who: ClusterSettings) -> ApiStore:
-    return ApiStore(Door(who.api_server, who.credentials), who)
 
 
 def _settings() -> tuple[ClusterSettings, Path]:

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 from longtask.worker.envelope import MAX_BYTES, VERSION, named
 from longtask.worker.errors import DataError
+from longtask.worker.vault import Stored
+from longtask.worker.versions import file_data
 
 LARGEST_FILE = 8 * 2**20
 """Bytes that are looked at. Nothing this large is ever compressed into the limit but what is nearly empty."""
@@ -31,11 +33,13 @@ class Position(NamedTuple):
 
     done: int
     told: bool
-    content: bytes | None
+    content: bytes | Stored | None
 
 
 def pack(position: Position, schema: str = "") -> str:
     """Return the string to save. Raises TooLarge."""
+    if isinstance(position.content, Stored):
+        return file_data(_head(position, schema), position.content)
     content = position.content or b""
     text = _as_text(content)
     if text is not None and len((readable := _envelope(position, schema, {"text": text})).encode()) <= MAX_BYTES:
@@ -66,7 +70,9 @@ def _position(envelope: dict[str, Any]) -> Position:
     return Position(done=done, told=envelope.get("told") is True, content=_content(envelope["file"]))
 
 
-def _content(file: dict[str, Any]) -> bytes:
+def _content(file: dict[str, Any]) -> bytes | Stored:
+    if "object" in file:
+        return Stored(file["object"]["name"], file["object"]["size"], file["object"]["sha256"])
     if "text" in file:
         if not isinstance(file["text"], str):
             raise TypeError("no text")
@@ -83,9 +89,12 @@ def _content(file: dict[str, Any]) -> bytes:
 
 
 def _envelope(position: Position, schema: str, file: dict[str, str]) -> str:
+    return json.dumps({**_head(position, schema), "file": file}, ensure_ascii=False, separators=(",", ":"))
+
+
+def _head(position: Position, schema: str) -> dict[str, Any]:
     told = {"told": True} if position.told else {}
-    envelope = {"longtask": VERSION, "done": position.done, **told, **named(schema), "file": file}
-    return json.dumps(envelope, ensure_ascii=False, separators=(",", ":"))
+    return {"longtask": VERSION, "done": position.done, **told, **named(schema)}
 
 
 def _as_text(content: bytes) -> str | None:

@@ -6,18 +6,21 @@ there now is the last version.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from longtask.worker.errors import AwayError, RefusedError
+from longtask.worker.keeping import KeepingStore
 from longtask.worker.progress import Meter, describe
 from longtask.worker.retry import Retry, jitter
 from longtask.worker.saver import Saver
 from longtask.worker.session import FIRST_SAVE, SAVE_EVERY
 from longtask.worker.sidecar import content, tell
 from longtask.worker.store import Cause, Snapshot, Wanted, timestamp
+from longtask.worker.vault import Draft, Stored, discard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +44,7 @@ class Keeper:
     def __init__(
         self,
         file: WatchedFile,
-        connect: Callable[[], ApiStore],
+        connect: Callable[[], ApiStore | KeepingStore],
         stop: Stop,
         console: Console,
         *,
@@ -71,6 +74,7 @@ class Keeper:
             self._data = self._data or claimed.data
             if self._position.content is None:
                 self._position = content.unpack(claimed.data)
+            self._unsaved = self._unsaved or (isinstance(self._store, KeepingStore) and bool(self._store.damage))
             saver = Saver(self._store, claimed, self._stop, self._console, self._console.die)
             try:
                 self._save_until_stopped(saver)
@@ -88,11 +92,17 @@ class Keeper:
         due = time.monotonic() + min(FIRST_SAVE, self._save_every)
         while not self._stop.wait(LOOK_EVERY):
             saver.check()
-            self._look(self._file.look)
+            if not self._is_full(saver):
+                self._look(self._file.look)
             if self._unsaved and time.monotonic() >= due:
                 saver.offer(self._snapshot(Cause.INTERVAL))
                 self._unsaved = False
                 due = time.monotonic() + jitter(self._save_every, 0.15)
+
+    def _is_full(self, saver: Saver) -> bool:
+        """Whether a version in the volume is still to be told of: another would only take its room."""
+        behind = self._unsaved or saver.sequence != saver.acknowledged_sequence
+        return behind and isinstance(self._position.content, Stored)
 
     def _save_last(self, saver: Saver) -> None:
         """Save what the program has left behind. `Stop` says that nothing is missing; a suspension waits for that.
@@ -106,7 +116,7 @@ class Keeper:
         if wanted is Wanted.SUSPEND:
             saver.finish(self._snapshot(Cause.INTERVAL if self._problem else Cause.STOP))
 
-    def _look(self, look: Callable[[], bytes | None]) -> None:
+    def _look(self, look: Callable[[], bytes | Draft | None]) -> None:
         """Take in a new version, and what the program tells of its progress."""
         told = tell.read(self._progress_path)
         if told is not None and told != self._told:
@@ -118,20 +128,41 @@ class Keeper:
             found = look()
             if found is not None:
                 self._take(found)
+        except AwayError as error:
+            self._tell_problem(f"{self._file.path} can't be saved now: {error}")
         except content.TooLarge as error:
             self._tell_problem(f"{self._file.path} is too large to be saved: {error}")
         except OSError as error:
             words = f"{self._file.path} can't be read by user {os.getuid()}: {error.strerror}"
             self._tell_problem(f"{words}. The pod's securityContext.runAsUser can make it the program's own user")
 
-    def _take(self, found: bytes) -> None:
-        if found == self._position.content:  # nothing new; but if a later one could not be saved, that is over
+    def _take(self, found: bytes | Draft) -> None:
+        if _is_same(found, self._position.content):  # nothing new; if a later one could not be saved, that is over
             self._unsaved, self._problem = self._unsaved or bool(self._problem), ""
+            if isinstance(found, Draft):
+                discard(found.path)
             return
         done = self._position.done if self._position.told else self._position.done + 1
-        position = content.Position(done=done, told=self._position.told, content=found)
-        self._data = content.pack(position, self._schema)
+        position = content.Position(done=done, told=self._position.told, content=None)
+        self._data, position = self._packed(position, found)
         self._position, self._unsaved, self._problem = position, True, ""
+
+    def _packed(self, position: content.Position, found: bytes | Draft) -> tuple[str, content.Position]:
+        """The data to save; what is too large for it is put into the volume first, if there is one."""
+        vault = self._store.vault if isinstance(self._store, KeepingStore) else None
+        try:
+            if not isinstance(found, Draft):
+                whole = position._replace(content=found)
+                return content.pack(whole, self._schema), whole
+        except content.TooLarge:
+            if vault is None:
+                raise
+        try:
+            placed = None if vault is None else vault.place(found) if isinstance(found, Draft) else vault.put(found)
+        except OSError as error:
+            raise AwayError(f"the checkpoint's volume can't be written to: {error.strerror or error}") from error
+        stored = position._replace(content=placed)
+        return content.pack(stored, self._schema), stored
 
     def _tell_problem(self, words: str) -> None:
         """Nothing better can be done than to tell: what was saved before stays, and the program goes on."""
@@ -162,6 +193,13 @@ class Keeper:
                     said = str(error)
                     self._console.say(f"waiting for {self._store.name}: {error}")
                 _pause(min(LONGEST_WAIT, retry.wait_after(AwayError(str(error), retry_after=error.retry_after))))
+
+
+def _is_same(found: bytes | Draft, known: bytes | Stored | None) -> bool:
+    if isinstance(known, Stored):
+        digest = found.sha256 if isinstance(found, Draft) else hashlib.sha256(found).hexdigest()
+        return digest == known.sha256
+    return found == known
 
 
 def _pause(seconds: float) -> None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from longtask.worker.claiming import claim
 from longtask.worker.durable import replace_file
 from longtask.worker.envelope import require_schema
-from longtask.worker.errors import NeverRetry
+from longtask.worker.errors import DataError, NeverRetry
 from longtask.worker.sidecar import content
+from longtask.worker.versions import open_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from longtask.worker.console import Console
     from longtask.worker.signals import Stop
     from longtask.worker.store import CheckpointStore
+    from longtask.worker.vault import Stored, Vault
 
 _FOR_EVERYBODY = 0o666
 """The program may run as another user, and must be able to write it. Who may see it is the volume's affair."""
@@ -30,7 +32,9 @@ _FOR_EVERYBODY = 0o666
 _WILL_NOT_PASS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG})
 
 
-def restore(path: Path, schema: str, store: CheckpointStore, stop: Stop, console: Console) -> str:
+def restore(
+    path: Path, schema: str, store: CheckpointStore, stop: Stop, console: Console, *, vault: Vault | None = None
+) -> str:
     """Claim the task, write the file, and say what was done.
 
     A file that is there and was never saved is left alone: it is where somebody wants the program to begin. One that
@@ -48,20 +52,31 @@ def restore(path: Path, schema: str, store: CheckpointStore, stop: Stop, console
         if saved.content is None:
             found = "the file that is there stays" if path.exists() else "the program begins at its beginning"
             return f"claimed with epoch {claimed.epoch}: nothing is saved yet, {found}"
-        replace_file(path, saved.content, mode=_FOR_EVERYBODY)
-    size = len(saved.content)
+        size = _put(saved.content, path, vault)
     return f"claimed with epoch {claimed.epoch}: {path} is as in checkpoint {claimed.sequence} ({size} bytes)"
 
 
-def unpack(path: Path, last: Path) -> str:
+def unpack(path: Path, last: Path, *, vault: Vault | None = None) -> str:
     """Write the file of the checkpoint in the file `last`, for a clean-up; nothing is claimed. Errors are as above."""
-    saved = content.unpack(last.read_text())
+    data = last.read_text()
+    saved = content.unpack(data if vault is None else open_data(data, vault).data)
     if saved.content is None:
         return "nothing was saved"
     with _places_that_will_not_do(path):
         _make_folder(path)
-        replace_file(path, saved.content, mode=_FOR_EVERYBODY)
-    return f"{path} is as it was saved last ({len(saved.content)} bytes)"
+        size = _put(saved.content, path, vault)
+    return f"{path} is as it was saved last ({size} bytes)"
+
+
+def _put(saved: bytes | Stored, path: Path, vault: Vault | None) -> int:
+    """Replace the file, and return its size."""
+    if isinstance(saved, bytes):
+        replace_file(path, saved, mode=_FOR_EVERYBODY)
+        return len(saved)
+    if vault is None:
+        raise DataError("the file that was saved is in a volume (spec.checkpoint.volume), and this task has none now")
+    vault.copy_out(saved, path, mode=_FOR_EVERYBODY)
+    return saved.size
 
 
 @contextlib.contextmanager

@@ -13,7 +13,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from longtask.worker.errors import AwayError
 from longtask.worker.sidecar.content import LARGEST_FILE, TooLarge
+from longtask.worker.vault import Draft, discard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +40,7 @@ class _Seen:
 
     file: BinaryIO
     mark: _Mark
-    content: bytes
+    content: bytes | Draft
     since: float  # by the clock
 
     def is_unchanged(self) -> bool:
@@ -48,13 +50,21 @@ class _Seen:
 class WatchedFile:
     """One path, looked at again and again."""
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        copy: Callable[[BinaryIO], Draft] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`copy`: what becomes of a file that is too large to be read as a whole; None: it is refused."""
         self.path = path
+        self._copy = copy
         self._clock = clock
         self._seen: _Seen | None = None
         self._known: _Mark | None = None
 
-    def look(self) -> bytes | None:
+    def look(self) -> bytes | Draft | None:
         """Return a version that is whole and was not returned before; None if there is none, or no file.
 
         Raises OSError and TooLarge; a look later may be luckier.
@@ -75,7 +85,7 @@ class WatchedFile:
         self._seen = self._read()  # again, for what was written within the same tick of the file's clock
         return self._take(self._seen) if self._seen is not None and self._seen.mark == seen.mark else None
 
-    def last(self) -> bytes | None:
+    def last(self) -> bytes | Draft | None:
         """Return what is there, whoever wrote it having ended. None if that is nothing new.
 
         Raises OSError and TooLarge.
@@ -90,9 +100,10 @@ class WatchedFile:
         """Let go of a version that was not returned."""
         if self._seen is not None:
             self._seen.file.close()
+            _drop(self._seen.content)
             self._seen = None
 
-    def _take(self, seen: _Seen) -> bytes:
+    def _take(self, seen: _Seen) -> bytes | Draft:
         self._known = seen.mark
         seen.file.close()
         self._seen = None
@@ -112,22 +123,38 @@ class WatchedFile:
             return None
         try:
             mark = _mark_of(file)
-            self._require_small(mark)
-            content = file.read(LARGEST_FILE + 1)
+            content = self._content(file, mark)
             seen = _Seen(file, mark, content, self._clock())
-            if seen.is_unchanged() and len(content) == mark.size:
+            if seen.is_unchanged() and _size(content) == mark.size:
                 return seen
         except BaseException:
             file.close()
             raise
         file.close()
+        _drop(content)
         return None
 
-    def _require_small(self, mark: _Mark) -> None:
-        """Raise TooLarge, once for each version."""
-        if mark.size > LARGEST_FILE:
-            self._known = mark
-            raise TooLarge(f"it has {mark.size} bytes")
+    def _content(self, file: BinaryIO, mark: _Mark) -> bytes | Draft:
+        """Read it, or copy it. Raises TooLarge, once for each version."""
+        if mark.size <= LARGEST_FILE:
+            return file.read(LARGEST_FILE + 1)
+        if self._copy is not None:
+            try:
+                return self._copy(file)
+            except OSError as error:
+                words = f"it can't be copied into the checkpoint's volume: {error.strerror or error}"
+                raise AwayError(words) from error
+        self._known = mark
+        raise TooLarge(f"it has {mark.size} bytes")
+
+
+def _drop(content: bytes | Draft) -> None:
+    if isinstance(content, Draft):
+        discard(content.path)
+
+
+def _size(content: bytes | Draft) -> int:
+    return content.size if isinstance(content, Draft) else len(content)
 
 
 def _mark_of(file: Path | BinaryIO) -> _Mark:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from longtask.worker.sidecar.content import unpack
+from longtask.worker.vault import Stored
 from tests.unit.worker.builders import Program, pod_environment
 
 if TYPE_CHECKING:
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
 class Pod:
     """One pod's sidecar, in both of its steps, and the folder that it shares with the program."""
 
-    def __init__(self, server: StandIn, folder: Path, number: int = 1, schema: str = "") -> None:
+    def __init__(self, server: StandIn, folder: Path, number: int = 1, schema: str = "", **more: str) -> None:
         self.folder = folder / f"pod-{number}"
         self.folder.mkdir(exist_ok=True)
         self.file = self.folder / "state" / "position"
         variables = {"LONGTASK_CHECKPOINT_FILE": str(self.file), "LONGTASK_CHECKPOINT_SCHEMA": schema}
-        self._environment = pod_environment(server, folder, number, **variables)
+        self._environment = pod_environment(server, folder, number, **variables, **more)
         self.last_words = folder / f"termination-log-{number}"
 
     def run(self, step: str) -> Program:
@@ -77,6 +78,7 @@ class Pod:
 
 def saved(server: StandIn) -> str:
     content = unpack(server.checkpoint["data"]).content
+    assert not isinstance(content, Stored)
     return "" if content is None else content.decode()
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from longtask.worker.sidecar.content import LARGEST_FILE, TooLarge
 from longtask.worker.sidecar.watched import SETTLED_AFTER, WatchedFile
+from longtask.worker.vault import Draft
 from tests.unit.worker.fakes import Clock
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ class Seen:
 
     def look(self, *, after: float = 0.0) -> bytes | None:
         self.clock.now += after
-        return self.watched.look()
+        found = self.watched.look()
+        assert not isinstance(found, Draft)
+        return found
 
     def write(self, content: bytes) -> None:
         """Write into the file itself. Its time moves as it does between two writes that lie apart."""
