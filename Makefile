@@ -21,6 +21,12 @@ help: ## This list
 	$(PY) -m pip install --quiet --editable '.[operator]' --group dev
 	@touch $@
 
+# A server that speaks S3, for tests, in an environment of its own: what it needs does not go together with ours.
+.venv-s3/.ready: Makefile
+	$(PYTHON) -m venv .venv-s3
+	.venv-s3/bin/python -m pip install --quiet 'moto[s3,server]>=5.2,<6'
+	@touch $@
+
 .PHONY: cluster
 cluster: .venv/.ready ## Bring up a cluster (kind, or a local one) and write .cluster/kubeconfig
 	$(PY) -m tests.cluster up
@@ -66,7 +72,7 @@ verify: .venv/.ready ## Fail if a generated file is not current
 	$(PY) -m tests.generate --check
 
 .PHONY: unit
-unit: .venv/.ready ## Tests that need no cluster
+unit: .venv/.ready .venv-s3/.ready ## Tests that need no cluster
 	$(PY) -m pytest tests -n 2 --ignore=tests/e2e --ignore=tests/faults --ignore=tests/chaos --ignore=tests/bench
 
 # Most of them wait most of the time, so they run side by side; those that stop or freeze parts of the cluster run alone.

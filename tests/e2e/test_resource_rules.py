@@ -360,3 +360,12 @@ def test_a_volume_is_either_a_claim_or_a_template_of_one(bench: Bench) -> None:
         with pytest.raises(ApiError, match="must have either a claimName or a claimTemplate"):
             bench.task(checkpoint={"volume": volume})
     bench.task(checkpoint={"volume": {"claimTemplate": template}})
+
+
+def test_versions_are_kept_in_one_place(bench: Bench) -> None:
+    store = {"url": "s3://checkpoints/team"}
+    with pytest.raises(ApiError, match="must not have both a volume and an objectStore"):
+        bench.task(checkpoint={"volume": {"claimName": "a"}, "objectStore": store})
+    with pytest.raises(ApiError, match=r"objectStore\.url"):
+        bench.task(checkpoint={"objectStore": {"url": "https://checkpoints"}})
+    bench.task(checkpoint={"objectStore": store})

@@ -134,7 +134,9 @@ def test_without_a_volume_only_the_last_save_can_be_gone_back_to(lab: Lab) -> No
     task, _ = suspended(lab, items(count=400))
     task.patch({"spec": {"restartNonce": 1, "restartFrom": "1", "desiredState": "Run"}})
     body = task.wait_for_state("Failed")
-    assert "without spec.checkpoint.volume none but the last save" in condition(body, "Failed")["message"]
+    assert (
+        "without spec.checkpoint.volume or objectStore none but the last save" in condition(body, "Failed")["message"]
+    )
 
 
 def test_a_disk_that_is_full_delays_a_save_and_loses_nothing(lab: Lab) -> None:
@@ -216,6 +218,30 @@ def test_a_large_file_of_a_program_is_saved_and_restored(lab: Lab, size: int) ->
     first, second = lab.lines("sums")
     assert first == second
     assert done_of(stopped) >= 1
+
+
+# --- an object store ---
+
+
+@pytest.mark.parametrize("kind", ["worker", "program"])
+def test_an_object_store_that_can_not_be_used_is_told_before_the_work_begins(lab: Lab, kind: str) -> None:
+    """Nobody listens there. What the Secret says has arrived, or the region would be missing."""
+    access = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_REGION": "here", "AWS_ACCESS_KEY_ID": "a"}
+    secret = {**access, "AWS_SECRET_ACCESS_KEY": "b"}
+    lab.api.create(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s3"}, "stringData": secret}, lab.namespace
+    )
+    body = items(count=50, backoff_limit=0)
+    checkpoint: Body = {"objectStore": {"url": "s3://checkpoints/team", "secretName": "s3"}}
+    if kind == "program":
+        body = long_task("program", plain(["sleep", "600"]), backoff_limit=0)
+        checkpoint["file"] = "/w/position"
+    body["spec"]["checkpoint"] = checkpoint
+    task = lab.start(body)
+    body = task.wait_for_state("Failed", seconds=120)
+    assert "the object store can't be used" in condition(body, "Failed")["message"]
+    assert "127.0.0.1:9/checkpoints" in condition(body, "Failed")["message"]
+    assert lab.items() == []
 
 
 # --- bad input ---

@@ -41,6 +41,23 @@ class VolumeSpec(Model):
     )
 
 
+class ObjectStoreSpec(Model):
+    """Where versions of the position are kept, in an object store."""
+
+    url: Annotated[
+        str, StringConstraints(max_length=1024, pattern=r"^(s3|gs|az|azure|abfss?)://[^/\s?#]+(/[^\s?#]*)?$")
+    ] = Field(
+        description="Bucket and prefix, such as s3://checkpoints/team. Each task keeps its versions under a prefix of "
+        "its own below that, named by the task's UID. They are never removed when the task ends."
+    )
+    secret_name: Annotated[str, StringConstraints(min_length=1, max_length=253)] | None = Field(
+        default=None,
+        description="Name of a Secret of this namespace whose keys become variables of the containers that save, "
+        "such as AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL. Absent: access comes from "
+        "the pod's service account, or from variables of the template.",
+    )
+
+
 class CheckpointSpec(Model):
     """What the saved position is, and how a program that knows nothing of LongTask keeps it."""
 
@@ -62,8 +79,13 @@ class CheckpointSpec(Model):
         "are larger than 32 KiB, for going on from an older one when the last is damaged, and for going back "
         "(restartFrom). A save counts when it is on the volume and the status names it.",
     )
+    object_store: ObjectStoreSpec | None = Field(
+        default=None,
+        description="The same as volume, in an object store. A worker in Python needs longtask[objectstore] in its "
+        "image. Either this or volume.",
+    )
     keep: int | None = Field(
-        default=None, ge=1, le=50, description="How many versions are kept in the volume; 3 where nothing is said."
+        default=None, ge=1, le=50, description="How many versions are kept there; 3 where nothing is said."
     )
     file: Annotated[str, StringConstraints(max_length=names.MAX_FILE_PATH, pattern=r"^(/[^/]+){2,}$")] | None = Field(
         default=None,

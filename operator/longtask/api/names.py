@@ -88,6 +88,7 @@ ENV_RESTART_SEQUENCE: Final = "LONGTASK_RESTART_SEQUENCE"  # what is gone on fro
 
 ENV_CHECKPOINT_VOLUME: Final = "LONGTASK_CHECKPOINT_VOLUME"  # the task's folder of `spec.checkpoint.volume`
 ENV_CHECKPOINT_KEEP: Final = "LONGTASK_CHECKPOINT_KEEP"  # how many versions are kept there
+ENV_CHECKPOINT_STORE: Final = "LONGTASK_CHECKPOINT_STORE"  # the task's prefix in `spec.checkpoint.objectStore`
 VAULT_VOLUME: Final = "longtask-checkpoints"
 VAULT_MOUNT_PATH: Final = "/var/lib/longtask/checkpoints"  # each task has a folder there, named by its UID
 

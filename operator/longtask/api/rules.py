@@ -225,6 +225,11 @@ TEMPLATE_RULES: Final[Sequence[Rule]] = (
 
 CHECKPOINT_RULES: Final[Sequence[Rule]] = (
     Rule(
+        expression="!has(self.volume) || !has(self.objectStore)",
+        message="checkpoint must not have both a volume and an objectStore: versions are kept in one of them",
+        field_path=".objectStore",
+    ),
+    Rule(
         expression="!has(self.file) || !self.file.matches('/[.]{1,2}(/|$)')",
         message="file must be an absolute path without . and .. in it",
         field_path=".file",

@@ -15,6 +15,7 @@ from longtask.core.job import (
     DEFAULT_GRACE_PERIOD_SECONDS,
     add_vault,
     owner_reference,
+    secret_sources,
     vault_variables,
     worker_container,
 )
@@ -118,9 +119,12 @@ def _give_checkpoint(template: Json, body: Mapping[str, Any], sidecar: SidecarIm
     for container in pod["containers"]:
         container["env"] = with_more(container.get("env"), *variables)
         container["volumeMounts"] = with_more(container.get("volumeMounts"), *mounts)
+        if secrets := secret_sources(checkpoint):
+            container["envFrom"] = with_more(container.get("envFrom"), *secrets)
     if checkpoint.file is not None and data and "template" not in body["spec"]["cleanup"]:
         if sidecar is None:
             raise ValueError("a program that keeps its position in a file needs a sidecar")
+        worker, secrets = pod["containers"][0], secret_sources(checkpoint)
         add_unpacking(
-            pod, pod["containers"][0], file=checkpoint.file, image=sidecar, environment=variables, access=mounts
+            pod, worker, file=checkpoint.file, image=sidecar, environment=variables, access=mounts, secrets=secrets
         )

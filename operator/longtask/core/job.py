@@ -88,7 +88,8 @@ def job_manifest(
         who[names.ENV_START_OVER_SEQUENCE] = str(start_over.over)
         if start_over.rewind is not None:
             who[names.ENV_RESTART_SEQUENCE] = str(start_over.rewind)
-    access = _Access(who, [_ACCESS_MOUNT, *add_vault(template["spec"], metadata, checkpoint)])
+    mounts = [_ACCESS_MOUNT, *add_vault(template["spec"], metadata, checkpoint)]
+    access = _Access(who, mounts, secret_sources(checkpoint))
     _give_access(template["spec"], worker, access, checkpoint.file, sidecar)
     return {
         "apiVersion": "batch/v1",
@@ -176,10 +177,11 @@ def _prepare_pod(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Access(NamedTuple):
-    """By what a container takes part: variables, and mounts."""
+    """By what a container takes part: variables, mounts, and Secrets that become variables, too."""
 
     who: Mapping[str, str]
     mounts: list[dict[str, Any]]
+    secrets: list[dict[str, Any]]
 
 
 def _give_access(
@@ -193,11 +195,21 @@ def _give_access(
     if file is None:
         worker["env"] = with_more(worker.get("env"), *_environment(worker, spec, access.who))
         worker["volumeMounts"] = with_more(worker.get("volumeMounts"), *access.mounts)
+        if access.secrets:
+            worker["envFrom"] = with_more(worker.get("envFrom"), *access.secrets)
     elif sidecar is None:
         raise ValueError("a program that keeps its position in a file needs a sidecar")
     else:
         environment = _environment({}, spec, access.who)
-        add_sidecar(spec, worker, file=file, image=sidecar, environment=environment, access=access.mounts)
+        add_sidecar(
+            spec,
+            worker,
+            file=file,
+            image=sidecar,
+            environment=environment,
+            access=access.mounts,
+            secrets=access.secrets,
+        )
     spec["volumes"] = with_more(spec.get("volumes"), _access_volume())
 
 
@@ -212,11 +224,19 @@ def add_vault(spec: dict[str, Any], metadata: Mapping[str, Any], checkpoint: Che
 
 
 def vault_variables(metadata: Mapping[str, Any], checkpoint: CheckpointSpec) -> dict[str, str]:
-    """The variables that say where in it the task's versions are, and how many are kept. None without a volume."""
-    if checkpoint.volume is None:
-        return {}
-    folder = f"{names.VAULT_MOUNT_PATH}/{metadata['uid']}"
-    return {names.ENV_CHECKPOINT_VOLUME: folder, names.ENV_CHECKPOINT_KEEP: str(checkpoint.keep or DEFAULT_KEEP)}
+    """The variables that say where the task's versions are, and how many are kept. None without such a place."""
+    keep = {names.ENV_CHECKPOINT_KEEP: str(checkpoint.keep or DEFAULT_KEEP)}
+    if checkpoint.object_store is not None:
+        return {names.ENV_CHECKPOINT_STORE: f"{checkpoint.object_store.url.rstrip('/')}/{metadata['uid']}", **keep}
+    if checkpoint.volume is not None:
+        return {names.ENV_CHECKPOINT_VOLUME: f"{names.VAULT_MOUNT_PATH}/{metadata['uid']}", **keep}
+    return {}
+
+
+def secret_sources(checkpoint: CheckpointSpec) -> list[dict[str, Any]]:
+    """The Secret with the access to an object store, for the variables of whatever container saves."""
+    store = checkpoint.object_store
+    return [] if store is None or store.secret_name is None else [{"secretRef": {"name": store.secret_name}}]
 
 
 def grace_seconds(template: Mapping[str, Any]) -> int:

@@ -37,18 +37,26 @@ class SidecarImage:
     memory_limit: str
 
 
-def add_sidecar(
-    spec: Json, worker: Json, *, file: str, image: SidecarImage, environment: Sequence[Json], access: Sequence[Json]
+def add_sidecar(  # noqa: PLR0913 - parts of two containers
+    spec: Json,
+    worker: Json,
+    *,
+    file: str,
+    image: SidecarImage,
+    environment: Sequence[Json],
+    access: Sequence[Json],
+    secrets: Sequence[Json],
 ) -> None:
     """Put both containers into a pod's spec, behind the init containers of the template.
 
-    `environment` and `access` are the variables and the mounts by which they take part as the task's worker. The
-    program itself gets neither: a library in it that would claim the task must find that it runs outside of one.
+    `environment`, `access` and `secrets` are the variables, the mounts and the further sources of variables by which
+    they take part as the task's worker. The program itself gets none of them: a library in it that would claim the task
+    must find that it runs outside of one.
     """
     mount = _mount_of(worker, file) or _new_folder(spec, worker, file)
     at = {"name": names.ENV_CHECKPOINT_FILE, "value": file}
     worker["env"] = with_more(worker.get("env"), at)
-    common = _common(spec, worker, image, [*environment, at], [mount, *access])
+    common = _common(spec, worker, image, [*environment, at], [mount, *access], secrets)
     restore = {"name": names.RESTORE_CONTAINER, "command": ["longtask", "sidecar", "restore"], **common}
     save = {
         "name": names.SIDECAR_CONTAINER,
@@ -60,8 +68,15 @@ def add_sidecar(
     spec["initContainers"] = with_more(spec.get("initContainers"), restore, save)
 
 
-def add_unpacking(
-    spec: Json, worker: Json, *, file: str, image: SidecarImage, environment: Sequence[Json], access: Sequence[Json]
+def add_unpacking(  # noqa: PLR0913 - parts of a container
+    spec: Json,
+    worker: Json,
+    *,
+    file: str,
+    image: SidecarImage,
+    environment: Sequence[Json],
+    access: Sequence[Json],
+    secrets: Sequence[Json],
 ) -> None:
     """Put a container into the pod of a clean-up that puts the saved file into its place, and claims nothing."""
     mount = _mount_of(worker, file) or _new_folder(spec, worker, file)
@@ -70,17 +85,20 @@ def add_unpacking(
     unpack = {
         "name": names.UNPACK_CONTAINER,
         "command": ["longtask", "sidecar", "unpack"],
-        **_common(spec, worker, image, [*environment, at], [mount, *access]),
+        **_common(spec, worker, image, [*environment, at], [mount, *access], secrets),
     }
     spec["initContainers"] = with_more(spec.get("initContainers"), unpack)
 
 
-def _common(spec: Json, worker: Json, image: SidecarImage, environment: list[Json], mounts: list[Json]) -> Json:
+def _common(  # noqa: PLR0917 - parts of a container
+    spec: Json, worker: Json, image: SidecarImage, environment: list[Json], mounts: list[Json], secrets: Sequence[Json]
+) -> Json:
     """What our containers have in common."""
     return {
         "image": image.name,
         "imagePullPolicy": image.pull_policy,
         "env": environment,
+        **({"envFrom": list(secrets)} if secrets else {}),
         "volumeMounts": mounts,
         "resources": {
             "requests": {"cpu": image.cpu, "memory": image.memory},

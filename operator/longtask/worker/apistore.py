@@ -85,10 +85,10 @@ class ApiStore:
             return data
         if self._who.rewind is None:
             return ""
-        if self._who.volume is None and found["sequence"] != self._who.rewind:
+        if not self._who.keeps_versions and found["sequence"] != self._who.rewind:
             raise DataError(
-                f"spec.restartFrom is {self._who.rewind}, and without spec.checkpoint.volume none but the last save, "
-                f"{found['sequence']}, is kept"
+                f"spec.restartFrom is {self._who.rewind}, and without spec.checkpoint.volume or objectStore none but "
+                f"the last save, {found['sequence']}, is kept"
             )
         return data
 

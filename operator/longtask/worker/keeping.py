@@ -13,14 +13,16 @@ from longtask.worker.apistore import ApiStore
 from longtask.worker.console import write_error
 from longtask.worker.errors import AwayError
 from longtask.worker.store import Claim, anything
-from longtask.worker.vault import Vault
+from longtask.worker.vault import FolderVault
 from longtask.worker.versions import Opened, Rewind, open_data, version_of, with_versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from longtask.worker.settings import ClusterSettings
     from longtask.worker.store import Snapshot, Wanted
+    from longtask.worker.vault import Vault
     from longtask.worker.versions import Version
 
 LARGEST_STATE = 2**30
@@ -44,6 +46,7 @@ class KeepingStore:
 
     def claim(self, accept: Callable[[str], None] = anything) -> Claim:
         """See CheckpointStore. Versions that are damaged are told of; DataError if none is left."""
+        self.vault.probe()
         return self._of(self._status.claim(lambda data: accept(self._open(data).data)))
 
     def adopt(self) -> Claim:
@@ -101,7 +104,17 @@ def status_store(who: ClusterSettings, vault: Vault | None = None) -> ApiStore |
     `vault`: one that is shared with somebody else.
     """
     status = ApiStore(Door(who.api_server, who.credentials), who)
-    return status if who.volume is None else KeepingStore(status, vault or Vault(who.volume), who)
+    vault = vault or open_vault(who.volume, who.object_store)
+    return status if vault is None else KeepingStore(status, vault, who)
+
+
+def open_vault(volume: Path | None, object_store: str) -> Vault | None:
+    """Return where versions are kept, by the settings; None: nowhere. Raises UsageError for settings of no use."""
+    if object_store:
+        from longtask.worker.objects import ObjectVault  # noqa: PLC0415 - few need it
+
+        return ObjectVault(object_store)
+    return None if volume is None else FolderVault(volume)
 
 
 def vault_of(store: ApiStore | KeepingStore) -> Vault | None:

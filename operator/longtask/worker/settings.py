@@ -28,6 +28,7 @@ class ClusterSettings:
     uid: str  # of the task: another one is another task, though it may have the same name
     attempt: int
     volume: Path | None = None  # the task's folder of the volume that its checkpoints are kept in
+    object_store: str = ""  # address of the task's prefix in an object store, where there is one
     keep: int = 3  # how many versions are kept there
     rewind: int | None = None  # number of the save to go on from, where it is not the last one
     start_over: int = -1  # number of the last save that is not gone on from; -1: every one may be
@@ -38,6 +39,11 @@ class ClusterSettings:
     api_server: str  # scheme, host and port
     credentials: Path  # folder of `token` and `ca.crt`
     termination_log: Path
+
+    @property
+    def keeps_versions(self) -> bool:
+        """Whether versions are kept outside of the task's status."""
+        return self.volume is not None or bool(self.object_store)
 
     @property
     def path(self) -> str:
@@ -60,6 +66,7 @@ def from_environment(environment: Mapping[str, str]) -> ClusterSettings:
         volume=Path(environment["LONGTASK_CHECKPOINT_VOLUME"])
         if environment.get("LONGTASK_CHECKPOINT_VOLUME")
         else None,
+        object_store=environment.get("LONGTASK_CHECKPOINT_STORE", ""),
         keep=int(_number(environment, "LONGTASK_CHECKPOINT_KEEP", least=1, default=3)),
         rewind=_rewind(environment),
         start_over=int(_number(environment, "LONGTASK_START_OVER_SEQUENCE", least=-1, default=-1)),

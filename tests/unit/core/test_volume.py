@@ -115,3 +115,38 @@ def test_its_job_says_for_which_nonce_it_was_made() -> None:
     assert job["metadata"]["annotations"]["longtask.dev/restart-nonce"] == "0"
     plain = job_manifest(a_body(), attempt=1, failures_before=0, backoff_limit=6)
     assert "longtask.dev/restart-nonce" not in plain["metadata"]["annotations"]
+
+
+# --- an object store ---
+
+STORE: Json = {"url": "s3://checkpoints/team/", "secretName": "access"}
+SECRET = {"secretRef": {"name": "access"}}
+
+
+def test_the_worker_knows_its_prefix_in_the_object_store_and_has_the_access() -> None:
+    pod = pod_of(a_task(objectStore=STORE, keep=5))
+    (worker,) = pod["containers"]
+    assert env_of(worker)["LONGTASK_CHECKPOINT_STORE"] == f"s3://checkpoints/team/{UID}"
+    assert env_of(worker)["LONGTASK_CHECKPOINT_KEEP"] == "5"
+    assert worker["envFrom"] == [SECRET]
+    assert MOUNT not in worker["volumeMounts"]
+
+
+def test_for_a_program_with_a_file_its_sidecar_has_the_access_and_the_program_has_not() -> None:
+    pod = pod_of(a_task(objectStore=STORE, file="/w/position"))
+    assert "envFrom" not in pod["containers"][0]
+    assert [container["envFrom"] for container in pod["initContainers"]] == [[SECRET], [SECRET]]
+
+
+def test_without_a_secret_access_comes_from_elsewhere() -> None:
+    (worker,) = pod_of(a_task(objectStore={"url": "gs://checkpoints"}))["containers"]
+    assert "envFrom" not in worker
+    assert env_of(worker)["LONGTASK_CHECKPOINT_STORE"] == f"gs://checkpoints/{UID}"
+
+
+def test_a_clean_up_has_the_access_too() -> None:
+    body = a_task(objectStore=STORE, file="/w/position")
+    body["spec"]["cleanup"] = {"command": ["sweep"]}
+    body["status"] = {"checkpoint": {"data": "{}"}}
+    pod = cleanup_job(body, sidecar=SIDECAR)["spec"]["template"]["spec"]
+    assert [container["envFrom"] for container in (*pod["containers"], *pod["initContainers"])] == [[SECRET], [SECRET]]

@@ -13,7 +13,7 @@ from longtask.worker.envelope import MAX_BYTES, wrap
 from longtask.worker.errors import AwayError, DataError
 from longtask.worker.keeping import KeepingStore
 from longtask.worker.store import Cause, Claim, Snapshot
-from longtask.worker.vault import Vault
+from longtask.worker.vault import FolderVault
 from tests.unit.worker.builders import COUNT, pod_environment, run_worker
 from tests.unit.worker.fakes import who
 from tests.unit.worker.standin import StandIn
@@ -55,7 +55,7 @@ class Status:
 
 def a_store(status: Status, folder: Path, **settings: Any) -> KeepingStore:  # noqa: ANN401
     made: ClusterSettings = who(volume=folder / "task", **settings)
-    return KeepingStore(status, Vault(folder / "task"), made)  # type: ignore[arg-type]  # plays the API server's part
+    return KeepingStore(status, FolderVault(folder / "task"), made)  # type: ignore[arg-type]  # plays the API server's part
 
 
 def saved(store: KeepingStore, number: int, state: Any = LARGE, schema: str = "") -> Snapshot:  # noqa: ANN401
@@ -224,6 +224,14 @@ def test_a_full_volume_is_borne_and_the_save_made_when_there_is_room(tmp_path: P
     mocker.stop(full)
     saved(store, 2)
     assert [entry["sequence"] for entry in json.loads(status.data)["kept"]] == [2, 1]
+
+
+def test_a_place_of_no_use_is_told_before_anything_is_claimed(tmp_path: Path, mocker: MockerFixture) -> None:
+    status = Status()
+    mocker.patch("os.access", return_value=False)
+    with pytest.raises(AwayError, match="nothing can be kept"):
+        a_store(status, tmp_path).claim()
+    assert status.epoch == 0
 
 
 def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:

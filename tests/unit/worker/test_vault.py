@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from longtask.worker.errors import DamagedError
-from longtask.worker.vault import Stored, Vault
+from longtask.worker.errors import AwayError, DamagedError
+from longtask.worker.vault import PATIENCE, FolderVault, Stored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 LARGE = bytes(range(256)) * 10_000  # more than is copied at once
 
 
-def a_vault(folder: Path, epoch: int = 1) -> Vault:
-    vault = Vault(folder / "task")
+def a_vault(folder: Path, epoch: int = 1) -> FolderVault:
+    vault = FolderVault(folder / "task")
     vault.epoch = epoch
     return vault
 
 
-def names(vault: Vault) -> list[str]:
+def names(vault: FolderVault) -> list[str]:
     return sorted(path.name for path in vault.folder.iterdir())
 
 
-def placed(vault: Vault, content: bytes) -> Stored:
+def placed(vault: FolderVault, content: bytes) -> Stored:
     return vault.place(vault.draft(io.BytesIO(content)))
 
 
@@ -68,7 +68,7 @@ def test_damage_is_found_and_harms_nothing_else(tmp_path: Path, harm: object, wo
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "task"]
 
 
-@pytest.mark.parametrize("put", [Vault.put, placed])
+@pytest.mark.parametrize("put", [FolderVault.put, placed])
 def test_a_disk_that_is_full_leaves_nothing_behind(tmp_path: Path, mocker: MockerFixture, put: object) -> None:
     vault = a_vault(tmp_path)
     vault.put(b"before")
@@ -77,6 +77,17 @@ def test_a_disk_that_is_full_leaves_nothing_behind(tmp_path: Path, mocker: Mocke
     with pytest.raises(OSError, match="No space"):
         put(vault, LARGE)  # type: ignore[operator]  # either of the above
     assert names(vault) == before
+
+
+def test_a_volume_that_can_not_be_read_is_no_damage(tmp_path: Path) -> None:
+    """It may be read again, and an older version instead would be work lost."""
+    vault = a_vault(tmp_path)
+    stored = vault.put(b"a")
+    path = vault.folder / stored.name
+    path.unlink()
+    path.symlink_to(path)  # stands for any error that says nothing of the content
+    with pytest.raises(AwayError, match="volume can't be read"):
+        vault.read(stored)
 
 
 def test_all_versions_but_those_that_are_kept_are_removed(tmp_path: Path) -> None:
@@ -140,6 +151,21 @@ def test_copies_that_were_never_finished_are_cleared_away(tmp_path: Path) -> Non
     stored = vault.put(b"a")
     vault.clear()
     assert names(vault) == [stored.name]
+
+
+def test_a_volume_that_nothing_can_be_kept_in_is_told_before_the_work_begins(
+    tmp_path: Path, mocker: MockerFixture
+) -> None:
+    vault = a_vault(tmp_path)
+    vault.probe()
+    assert vault.folder.is_dir()
+    mocker.patch("os.access", return_value=False)
+    with pytest.raises(AwayError, match=r"Permission denied.*fsGroup") as told:
+        vault.probe()
+    assert told.value.patience == PATIENCE
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(AwayError, match="volume"):
+        FolderVault(tmp_path / "file" / "task").probe()
 
 
 def test_the_folder_is_for_whoever_comes_next(tmp_path: Path) -> None:

@@ -10,12 +10,11 @@ from longtask.worker import exitcodes
 from longtask.worker.console import Console, leave_message, write_error
 from longtask.worker.endings import ending_of
 from longtask.worker.errors import LongTaskError, UsageError
-from longtask.worker.keeping import status_store, vault_of
+from longtask.worker.keeping import open_vault, status_store, vault_of
 from longtask.worker.settings import from_environment, in_cluster
 from longtask.worker.sidecar.keeper import Keeper
 from longtask.worker.sidecar.restore import restore, unpack
 from longtask.worker.sidecar.watched import WatchedFile
-from longtask.worker.vault import Vault
 
 if TYPE_CHECKING:
     from longtask.worker.settings import ClusterSettings
@@ -28,7 +27,7 @@ def run(step: str, stop: Stop) -> int:
     try:
         if step == "unpack":
             volume = os.environ.get("LONGTASK_CHECKPOINT_VOLUME")
-            vault = Vault(Path(volume)) if volume else None
+            vault = open_vault(Path(volume) if volume else None, os.environ.get("LONGTASK_CHECKPOINT_STORE", ""))
             console.say(unpack(_path("LONGTASK_CHECKPOINT_FILE"), _path("LONGTASK_LAST_CHECKPOINT"), vault=vault))
             return exitcodes.DONE
         who, path = _settings()
@@ -40,7 +39,7 @@ def run(step: str, stop: Stop) -> int:
             # The program is not started before this is there: one that ends at once would stop us before we listen.
             leave_message(who.termination_log, f"saving {path}")
             vault = vault_of(status_store(who))
-            file = WatchedFile(path, copy=None if vault is None else vault.draft)
+            file = WatchedFile(path, vault=vault)
             _save(Keeper(file, lambda: status_store(who, vault), stop, console, schema=who.schema), stop, console)
     except BaseException as error:  # noqa: BLE001 - the exit code is ours
         ending = ending_of(error, stopped=stop.requested)

@@ -20,7 +20,7 @@ from longtask.worker.saver import Saver
 from longtask.worker.session import FIRST_SAVE, SAVE_EVERY
 from longtask.worker.sidecar import content, tell
 from longtask.worker.store import Cause, Snapshot, Wanted, timestamp
-from longtask.worker.vault import Draft, Stored, discard
+from longtask.worker.vault import Draft, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,8 +139,8 @@ class Keeper:
     def _take(self, found: bytes | Draft) -> None:
         if _is_same(found, self._position.content):  # nothing new; if a later one could not be saved, that is over
             self._unsaved, self._problem = self._unsaved or bool(self._problem), ""
-            if isinstance(found, Draft):
-                discard(found.path)
+            if isinstance(found, Draft) and isinstance(self._store, KeepingStore):
+                self._store.vault.drop(found)
             return
         done = self._position.done if self._position.told else self._position.done + 1
         position = content.Position(done=done, told=self._position.told, content=None)

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from longtask.worker.errors import AwayError
 from longtask.worker.sidecar.content import LARGEST_FILE, TooLarge
-from longtask.worker.vault import Draft, discard
+from longtask.worker.vault import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from longtask.worker.vault import Vault
 
 SETTLED_AFTER = 1.0
 """Seconds without a change."""
@@ -50,16 +52,10 @@ class _Seen:
 class WatchedFile:
     """One path, looked at again and again."""
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        copy: Callable[[BinaryIO], Draft] | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """`copy`: what becomes of a file that is too large to be read as a whole; None: it is refused."""
+    def __init__(self, path: Path, *, vault: Vault | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        """`vault`: where a file is copied to that is too large to be read as a whole; None: it is refused."""
         self.path = path
-        self._copy = copy
+        self._vault = vault
         self._clock = clock
         self._seen: _Seen | None = None
         self._known: _Mark | None = None
@@ -100,7 +96,7 @@ class WatchedFile:
         """Let go of a version that was not returned."""
         if self._seen is not None:
             self._seen.file.close()
-            _drop(self._seen.content)
+            self._drop(self._seen.content)
             self._seen = None
 
     def _take(self, seen: _Seen) -> bytes | Draft:
@@ -131,26 +127,25 @@ class WatchedFile:
             file.close()
             raise
         file.close()
-        _drop(content)
+        self._drop(content)
         return None
+
+    def _drop(self, content: bytes | Draft) -> None:
+        if isinstance(content, Draft) and self._vault is not None:
+            self._vault.drop(content)
 
     def _content(self, file: BinaryIO, mark: _Mark) -> bytes | Draft:
         """Read it, or copy it. Raises TooLarge, once for each version."""
         if mark.size <= LARGEST_FILE:
             return file.read(LARGEST_FILE + 1)
-        if self._copy is not None:
+        if self._vault is not None:
             try:
-                return self._copy(file)
+                return self._vault.draft(file)
             except OSError as error:
                 words = f"it can't be copied into the checkpoint's volume: {error.strerror or error}"
                 raise AwayError(words) from error
         self._known = mark
         raise TooLarge(f"it has {mark.size} bytes")
-
-
-def _drop(content: bytes | Draft) -> None:
-    if isinstance(content, Draft):
-        discard(content.path)
 
 
 def _size(content: bytes | Draft) -> int:
