@@ -11,15 +11,9 @@ from typing import TYPE_CHECKING, Any
 from longtask.api import names
 from longtask.api.checkpoint import CheckpointSpec
 from longtask.api.cleanup import CleanupSpec
-from longtask.core.job import (
-    DEFAULT_GRACE_PERIOD_SECONDS,
-    add_vault,
-    owner_reference,
-    secret_sources,
-    vault_variables,
-    worker_container,
-)
+from longtask.core.job import DEFAULT_GRACE_PERIOD_SECONDS, owner_reference, worker_container
 from longtask.core.sidecar import SidecarImage, add_unpacking, objects, with_more
+from longtask.core.vault import add_vault, secret_sources, vault_variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

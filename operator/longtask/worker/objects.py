@@ -11,20 +11,18 @@ import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from longtask.worker.durable import NEW, sync_folder
 from longtask.worker.errors import AwayError, DamagedError, UsageError
-from longtask.worker.vault import PATIENCE, Draft, Spared, Stored, discard, epoch_of, name_of
+from longtask.worker.vault import PATIENCE, Draft, Reading, Spared, Stored, epoch_of, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
 _CHUNK = 2**20
 _TRY_SECONDS = timedelta(seconds=20)
 _TRIES = 2  # of obstore's own: who calls tries again anyway
 
 
-class ObjectVault:
+class ObjectVault(Reading):
     """One task's prefix of an object store."""
 
     def __init__(self, url: str) -> None:
@@ -85,30 +83,6 @@ class ObjectVault:
     def drop(self, draft: Draft) -> None:
         """It may be a version of before, with the same content: what nobody tells of is removed with the next save."""
 
-    def read(self, stored: Stored) -> bytes:
-        """See Vault."""
-        return b"".join(self._checked(stored))
-
-    def check(self, stored: Stored) -> None:
-        """See Vault."""
-        for _ in self._checked(stored):
-            pass
-
-    def copy_out(self, stored: Stored, path: Path, *, mode: int) -> None:
-        """See Vault."""
-        temporary = path.with_name(f"{path.name}{NEW}")
-        try:
-            with temporary.open("wb") as file:
-                os.fchmod(file.fileno(), mode)
-                file.writelines(self._checked(stored))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except (OSError, DamagedError, AwayError):
-            discard(temporary)
-            raise
-        sync_folder(path.parent)
-
     def prune(self, keep: Iterable[str]) -> None:
         """See Vault. What can't be removed now is removed with the next save."""
         names = self._spared.beside(keep)
@@ -123,7 +97,8 @@ class ObjectVault:
     def clear(self) -> None:
         """An upload that was not finished is nothing: the store's own rules remove its parts."""
 
-    def _checked(self, stored: Stored) -> Iterator[bytes]:
+    def pieces(self, stored: Stored) -> Iterator[bytes]:
+        """See Reading."""
         digest = hashlib.sha256()
         try:
             for chunk in self._obs.get(self._store, stored.name).stream(min_chunk_size=_CHUNK):

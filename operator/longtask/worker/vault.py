@@ -14,6 +14,7 @@ import math
 import os
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,39 @@ class Spared:
             return kept.union(self._names)
 
 
-class FolderVault:
+class Reading(ABC):
+    """What any vault can do once it hands out a version in pieces."""
+
+    @abstractmethod
+    def pieces(self, stored: Stored) -> Iterator[bytes]:
+        """Yield the content. Raises DamagedError at the end, AwayError, or OSError: nothing is made of it before."""
+
+    def read(self, stored: Stored) -> bytes:
+        """See Vault."""
+        return b"".join(self.pieces(stored))
+
+    def check(self, stored: Stored) -> None:
+        """See Vault."""
+        for _ in self.pieces(stored):
+            pass
+
+    def copy_out(self, stored: Stored, path: Path, *, mode: int) -> None:
+        """See Vault."""
+        temporary = path.with_name(f"{path.name}{NEW}")
+        try:
+            with temporary.open("wb") as file:
+                os.fchmod(file.fileno(), mode)
+                file.writelines(self.pieces(stored))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except (OSError, DamagedError, AwayError):
+            discard(temporary)
+            raise
+        sync_folder(path.parent)
+
+
+class FolderVault(Reading):
     """A folder of a volume."""
 
     def __init__(self, folder: Path) -> None:
@@ -168,30 +201,6 @@ class FolderVault:
         """See Vault."""
         discard(Path(draft.place))
 
-    def read(self, stored: Stored) -> bytes:
-        """See Vault."""
-        return b"".join(self._checked(stored))
-
-    def check(self, stored: Stored) -> None:
-        """See Vault."""
-        for _ in self._checked(stored):
-            pass
-
-    def copy_out(self, stored: Stored, path: Path, *, mode: int) -> None:
-        """See Vault."""
-        temporary = path.with_name(f"{path.name}{NEW}")
-        try:
-            with temporary.open("wb") as file:
-                os.fchmod(file.fileno(), mode)
-                file.writelines(self._checked(stored))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except (OSError, DamagedError):
-            discard(temporary)
-            raise
-        sync_folder(path.parent)
-
     def prune(self, keep: Iterable[str]) -> None:
         """See Vault."""
         names = self._spared.beside(keep)
@@ -207,8 +216,8 @@ class FolderVault:
                 if which(path.name):
                     discard(path)
 
-    def _checked(self, stored: Stored) -> Iterator[bytes]:
-        """The content in pieces. What is wrong shows at the end: nothing must be made of it before."""
+    def pieces(self, stored: Stored) -> Iterator[bytes]:
+        """See Reading."""
         digest = hashlib.sha256()
         try:
             with (self.folder / stored.name).open("rb") as file:
