@@ -105,14 +105,21 @@ def test_a_worker_that_is_asked_to_stop_while_the_api_server_is_away_tries_to_sa
     assert [patient.status["attempt"], patient.status["failures"]] == [2, 0]  # saved after all: an interruption
     assert is_one_after_another(lab.items("patient"))
     assert lab.lines("hasty/log")[1] == "cleanup failed epoch 1"
-    assert [hasty.status["attempt"], hasty.status["failures"]] == [2, 1]
-    (told,) = hasty.warnings("TaskRetried")
-    assert "the last save is not acknowledged" in told
+    assert hasty.status["failures"] == 1
+    # whoever was back first has seen to the next worker: our operator by another attempt, or the Job controller
+    said = hasty.warnings("TaskRetried") or [last_words(hasty, pods["hasty"])]
+    assert "the last save is not acknowledged" in said[0]
 
 
 def is_one_after_another(numbers: list[int]) -> bool:
     """Whether each is there exactly once, in order."""
     return numbers == list(range(len(numbers)))
+
+
+def last_words(task: Handle, pod: Body) -> str:
+    """The termination message of a pod that has ended."""
+    now = next(other for other in task.pods() if other["metadata"]["uid"] == pod["metadata"]["uid"])
+    return str(now["status"]["containerStatuses"][0]["state"]["terminated"]["message"])
 
 
 def test_suspended_is_not_claimed_while_the_job_controller_is_away(lab: Lab) -> None:
