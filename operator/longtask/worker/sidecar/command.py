@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from longtask.worker.settings import ClusterSettings
     from longtask.worker.signals import Stop
 
+_LOOK_SECONDS = 1.0
+
 
 def run(step: str, stop: Stop) -> int:
     """Do one of the steps, and return the exit code."""
@@ -55,7 +57,7 @@ def _save(keeper: Keeper, stop: Stop, console: Console) -> None:
         keeper.run()
     except LongTaskError as error:
         console.say(f"nothing more can be saved: {error}")
-        while not stop.wait(3600):
+        while not stop.wait(_LOOK_SECONDS):  # a signal that comes just before a wait begins does not end it
             pass
 
 
