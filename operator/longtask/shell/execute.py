@@ -280,6 +280,7 @@ _REFUSED_TO = {
     DeletePod: "delete the pod",
     DeleteTask: "delete the task",
     CreateCleanup: "create the Job of the clean-up",
+    DeleteClaim: "delete the claim of the checkpoints' volume",
     SetFinalizer: "set or remove the task's finalizer",
 }
 

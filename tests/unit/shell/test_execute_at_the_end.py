@@ -11,7 +11,7 @@ from longtask.api.longtask import DesiredState
 from longtask.api.names import FINALIZER, Reason
 from longtask.core.actions import CreateCleanup, CreateJob, DeleteClaim, SetFinalizer
 from longtask.core.sidecar import SidecarImage
-from longtask.shell.errors import Conflict, Missing, Outdated, Refused
+from longtask.shell.errors import Conflict, Forbidden, Missing, Outdated, Refused
 from longtask.shell.execute import Executor
 from tests.unit.core.builders import a_task
 from tests.unit.shell.doubles import a_body, a_cluster, a_job_body
@@ -173,3 +173,11 @@ async def test_the_claim_of_a_task_is_deleted_only_if_it_is_its_own(mocker: Mock
     cluster = a_cluster(mocker, TASK)
     await Executor(cluster).execute(TASK, DeleteClaim(name="import-checkpoints"))
     cluster.delete_claim.assert_awaited_once_with("team", "import-checkpoints", TASK.uid)
+
+
+async def test_a_claim_that_may_not_be_deleted_is_told_of_by_its_name(mocker: MockerFixture) -> None:
+    cluster = a_cluster(mocker, TASK)
+    cluster.delete_claim.side_effect = Forbidden("no right", status=403)
+    trouble = await Executor(cluster).execute(TASK, DeleteClaim(name="import-checkpoints"))
+    assert trouble is not None
+    assert trouble.message == "the API server refuses to delete the claim of the checkpoints' volume: no right"
