@@ -79,7 +79,7 @@ unit: .venv/.ready .venv-s3/.ready ## Tests that need no cluster
 # An exported KUBECONFIG means nothing here: the cluster is our own, or the one that LONGTASK_CONTEXT names.
 .PHONY: e2e
 e2e: export KUBECONFIG =
-e2e: .operated .foreign ## Tests on the real cluster, which is brought up with the operator in it
+e2e: .operated .foreign .venv-s3/.ready ## Tests on the real cluster, which is brought up with the operator in it
 	$(PY) -m pytest tests/e2e -n $(SIDE_BY_SIDE) --dist loadgroup -m "not disruptive" || $(FAILED)
 	$(PY) -m pytest tests/e2e -m disruptive || $(FAILED)
 

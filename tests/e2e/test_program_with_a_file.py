@@ -71,7 +71,7 @@ def test_a_script_goes_on_where_it_stopped_though_it_knows_nothing_of_suspending
         wait_for_version(task, beyond=at)
         task.want("Suspend")
         body = task.wait_for_state("Suspended")
-        assert condition(body, "Suspended")["reason"] == "Saved"
+        assert condition(body, "Suspended")["reason"] == "Saved", task.story()
         at = int(saved(body))
         assert at - done_of(body) in {0, 1}  # the script tells of it a moment later
         assert task.active_pods() == []

@@ -197,6 +197,21 @@ def _interrupted_by_deleting(kind: str) -> Callable[[Scene], None]:
     return steps
 
 
+def _restart(scene: Scene) -> None:
+    scene.until_held()
+    scene.task.patch({"spec": {"restartNonce": 1}})
+    scene.until("Complete")
+
+
+def _clean_up(scene: Scene) -> None:
+    scene.until_held()
+    scene.task.patch({"spec": {"cleanup": {"command": ["true"]}}})
+    scene.task.wait("kept", lambda body: body["metadata"].get("finalizers"), seconds=PATIENCE)
+    scene.want("Terminate")
+    scene.until("Terminated")
+    scene.task.wait("free", lambda body: not body["metadata"].get("finalizers"), seconds=PATIENCE)
+
+
 _NOWHERE: Final = {"pod": {"nodeSelector": {"longtask.dev/tests": "no-such-node"}}}
 _DONE: Final = End(state="Complete", reason="Done", items=ITEMS)
 _TERMINATED: Final = End(state="Terminated", reason="Terminated", items=HOLD + 1, saved=HOLD, jobs=0)
@@ -280,6 +295,20 @@ SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
                 end=End(state="Complete", reason="Done", items=ITEMS, attempt=2, failures=1),
                 writes=8,
                 redone=True,
+            ),
+            Scenario(
+                name="restart",
+                steps=_restart,
+                settings=HELD,
+                end=End(state="Complete", reason="Done", items=ITEMS, attempt=2, failures=0),
+                writes=9,
+            ),
+            Scenario(
+                name="clean-up",
+                steps=_clean_up,
+                settings=HELD,
+                end=End(state="Terminated", reason="Terminated", items=HOLD + 1, saved=HOLD, jobs=0),
+                writes=9,
             ),
             Scenario(
                 name="pod-deleted",

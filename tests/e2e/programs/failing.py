@@ -66,15 +66,16 @@ class Heavy(Items):
     """Saves a large state: BYTES of it. FULL: fills the disk that it is saved on from item 20 on, until `room`."""
 
     def process(self, batch: int) -> None:
-        filler = Path("/var/lib/longtask/small/filler")
-        if os.environ.get("FULL") and batch == 20:
-            with contextlib.suppress(OSError), filler.open("wb") as file:
-                while True:
+        filler, full = Path("/var/lib/longtask/small/filler"), bool(os.environ.get("FULL"))
+        if full and batch >= 20 and not (DATA / "room").exists():
+            with contextlib.suppress(OSError), filler.open("ab") as file:
+                while True:  # again with each batch: versions that are not kept any more leave room behind
                     file.write(b"x" * 4096)
                     file.flush()
-            write_line("log", "the disk is full")
-        if filler.exists() and (DATA / "room").exists():
-            filler.unlink()
+            if batch == 20:
+                write_line("log", "the disk is full")
+        elif full:
+            filler.unlink(missing_ok=True)
         super().process(batch)
 
     def save(self) -> Any:  # noqa: ANN401 - as in Task

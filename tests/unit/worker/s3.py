@@ -26,11 +26,12 @@ BUCKET = "checkpoints"
 class Wire:
     """A port that leads to another. `room`: after so many bytes towards the server, every connection is cut."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, listener: socket.socket) -> None:
         self._target = port
         self.room: int | None = None
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
+        self._listener = listener
+        host, own = listener.getsockname()[:2]
+        self.url = f"http://{host}:{own}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
@@ -62,8 +63,8 @@ class Wire:
 class ObjectStore:
     """The server, with one bucket in it."""
 
-    def __init__(self, port: int) -> None:
-        self.wire = Wire(port)
+    def __init__(self, port: int, listener: socket.socket) -> None:
+        self.wire = Wire(port, listener)
         create = urllib.request.Request(f"http://127.0.0.1:{port}/{BUCKET}", method="PUT")
         urllib.request.urlopen(create, timeout=10).close()  # noqa: S310 - loopback
         self._past_the_wire = S3Store(
@@ -82,7 +83,7 @@ class ObjectStore:
             "AWS_ACCESS_KEY_ID": "any",
             "AWS_SECRET_ACCESS_KEY": "any",
             "AWS_REGION": "us-east-1",
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.wire.port}",
+            "AWS_ENDPOINT_URL": self.wire.url,
         }
 
     def harm(self, key: str, content: bytes | None) -> None:
@@ -99,8 +100,8 @@ class ObjectStore:
 
 
 @contextlib.contextmanager
-def object_store() -> Iterator[ObjectStore]:
-    """Have one, for the length of a `with` block."""
+def object_store(listener: socket.socket | None = None) -> Iterator[ObjectStore]:
+    """Have one, for the length of a `with` block. `listener`: where its clients come in; by default on loopback."""
     assert PROGRAM.exists(), "the server that speaks S3 is not there: make .venv-s3/.ready"
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -109,7 +110,7 @@ def object_store() -> Iterator[ObjectStore]:
     )
     try:
         _wait_for(port, server)
-        store = ObjectStore(port)
+        store = ObjectStore(port, listener or socket.create_server(("127.0.0.1", 0)))
         yield store
         store.wire.close()
     finally:
