@@ -308,7 +308,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
                 steps=_clean_up,
                 settings=HELD,
                 end=End(state="Terminated", reason="Terminated", items=HOLD + 1, saved=HOLD, jobs=0),
-                writes=9,
+                writes=11,
             ),
             Scenario(
                 name="pod-deleted",

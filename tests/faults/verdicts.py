@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Final
 
+from longtask.api import names
 from tests.e2e.support.checkpoints import steps_back, writers
 from tests.e2e.support.watch_verdicts import TASK_UID, false_suspensions, side_by_side, versions
 from tests.faults.site import BYSTANDER
@@ -75,7 +76,7 @@ def older_words(own: Sequence[Body]) -> list[str]:
 
 
 def unwanted_starts(log: Iterable[Seen], uid: str) -> list[str]:
-    """Writes by which a Job of the task was created or resumed while it was not to run."""
+    """Writes by which a Job of the task was created or resumed while it was not to run; one that cleans up is to."""
     found: list[str] = []
     desired, running = "Run", dict[str, bool]()
     for seen in log:
@@ -84,7 +85,8 @@ def unwanted_starts(log: Iterable[Seen], uid: str) -> list[str]:
             desired = "nothing" if seen.gone else seen.body["spec"]["desiredState"]
         elif seen.kind == "Job" and metadata.get("labels", {}).get(TASK_UID) == uid and not seen.gone:
             runs = not seen.body["spec"].get("suspend")
-            if runs and not running.get(metadata["uid"]) and desired != "Run":
+            works = metadata["labels"].get(names.LABEL_ATTEMPT) != "0"
+            if works and runs and not running.get(metadata["uid"]) and desired != "Run":
                 found.append(f"{metadata['name']} at {seen.revision}, with {desired} desired")
             running[metadata["uid"]] = runs
     return found
@@ -189,7 +191,12 @@ def following(body: Body) -> int:
     return int(json.loads(data)["state"]["next"]) if data else 0
 
 
-_OWN_WRITES: Final = {("patch", "longtasks", "status"), ("create", "events", ""), ("create", "rolebindings", "")}
+_OWN_WRITES: Final = {
+    ("patch", "longtasks", "status"),
+    ("patch", "longtasks", ""),  # its finalizer
+    ("create", "events", ""),
+    ("create", "rolebindings", ""),
+}
 
 
 def foreign_writes(writes: Iterable[Request], task: str, uid: str) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from longtask.api.longtask import DesiredState
 from longtask.api.names import Reason
+from longtask.api.status import State
 from longtask.core.actions import (
     CreateCleanup,
     CreateJob,
@@ -204,6 +205,7 @@ class Executor:
         if body is None:
             raise self._gone(task)
         over = "deletionTimestamp" in body["metadata"] or body["spec"]["desiredState"] == DesiredState.TERMINATE
+        over = over and body["status"]["state"] != State.TERMINATED  # then it has run: our copy was behind
         if not over or body["spec"].get("cleanup") is None or body["metadata"]["generation"] != task.generation:
             raise Outdated("the task was changed")
         try:

@@ -49,6 +49,17 @@ async def test_nothing_is_cleaned_up_for_a_task_that_was_changed_meanwhile(mocke
     cluster.create_job.assert_not_called()
 
 
+async def test_a_task_that_is_terminated_by_now_is_not_cleaned_up_again(mocker: MockerFixture) -> None:
+    """Seen with an operator that had died after that, and whose successor was told the world as it was before."""
+    cluster = a_cluster(mocker, TASK)
+    found = body()
+    found["status"]["state"] = "Terminated"
+    cluster.read_task.return_value = found
+    with pytest.raises(Outdated):
+        await Executor(cluster).execute(TASK, CREATE)
+    cluster.create_job.assert_not_called()
+
+
 async def test_a_program_with_a_file_needs_the_sidecars_image(mocker: MockerFixture) -> None:
     cluster = a_cluster(mocker, TASK)
     trouble = await Executor(cluster).execute(replace(TASK, keeps_file=True), CREATE)
