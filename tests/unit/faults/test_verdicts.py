@@ -132,7 +132,8 @@ def test_work_may_be_done_again_only_from_the_last_save() -> None:
     ("verb", "resource", "name", "subresource", "foreign"),
     [
         ("patch", "longtasks", "t", "status", False),
-        ("patch", "longtasks", "t", "", True),
+        ("patch", "longtasks", "t", "", False),  # its finalizer
+        ("delete", "longtasks", "t", "", True),
         ("delete", "jobs", "t-01234567-1", "", False),
         ("delete", "jobs", "bystander", "", True),
         ("delete", "pods", "t-01234567-1-abcde", "", False),
