@@ -19,7 +19,8 @@ from tests.e2e.support.watch_verdicts import versions
 from tests.faults.network import certificate, inside_the_cluster, on_loopback, url_of
 from tests.faults.process import Operator, write_kubeconfig
 from tests.faults.proxy import Door, Proxy
-from tests.faults.scenarios import SCENARIOS, Scene
+from tests.faults.scenarios import SCENARIOS
+from tests.faults.scene import Scene
 from tests.faults.verdicts import (
     as_far_as_it_got,
     foreign_writes,
@@ -108,7 +109,7 @@ def judge(scenario: Scenario, ledger: Ledger, log: list[Seen], task: Handle, out
     return [
         *violations(log, task.uid),
         *([] if scenario.stalls else needless_calls(versions(log, task.uid))),
-        *foreign_writes(ledger.writes("operator"), task.name, task.uid),
+        *foreign_writes(ledger.writes("operator"), task.name, task.uid, finalizer=scenario.finalizer),
         *wrong_end(log, task.uid, end, killed=killed),
         *wrong_output(output, log, task.uid, written, redone=redone),
     ]

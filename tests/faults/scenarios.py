@@ -10,16 +10,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.e2e.support.client import wait_for
-from tests.e2e.support.tasks import LOOK, Handle, done_of, settled_in
+from tests.faults.scene import PATIENCE
 from tests.faults.site import HOLD, ITEMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tests.e2e.support.client import Body
-
-PATIENCE: Final = 100.0  # seconds for anything: a Job waits 10 s and more before it tries a second time
+    from tests.faults.scene import Scene
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,50 +41,6 @@ class End:
         return list(range(self.items))
 
 
-@dataclass(frozen=True)
-class Scene:
-    """A task under observation, and the hands of those who do something to it.
-
-    `let_go` sees to it that no worker holds a batch but the one that does so now: that one may just have been killed,
-    and nobody would ask its successor to stop.
-    """
-
-    task: Handle
-    let_go: Callable[[], None]
-
-    def want(self, desired: str) -> None:
-        """Change the one field."""
-        self.task.want(desired)
-
-    def until(self, state: str) -> None:
-        """Wait for a state at the present generation."""
-        self.task.wait_for_state(state, seconds=PATIENCE)
-
-    def until_held(self) -> None:
-        """Wait until its worker is known to be at work, and has saved all but the batch in hand."""
-
-        def held(body: Body) -> bool:
-            return settled_in(body, "Running") and done_of(body) >= HOLD
-
-        self.task.wait("at work on its batch", held, seconds=PATIENCE)
-        self.let_go()
-
-    def until_pod(self, what: str, condition: Callable[[Body], object]) -> None:
-        """Wait until one of its pods fulfils a condition."""
-        wait_for(
-            lambda: any(condition(pod) for pod in self.task.pods()),
-            timeout=PATIENCE,
-            every=LOOK,
-            what=f"a pod {what}",
-            state=self.task.story,
-        )
-
-    def delete(self, kind: str) -> None:
-        """Have somebody delete its present Job, or pod."""
-        found = self.task.jobs() if kind == "Job" else self.task.active_pods()
-        self.task.api.delete(kind, found[0]["metadata"]["name"], self.task.namespace)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """`writes`: how many of the operator's the server carries out, at most, when nothing goes wrong."""
@@ -99,6 +52,8 @@ class Scenario:
     settings: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     redone: bool = False
     """Whether its worker is ended in the middle, so that what it had not saved is done again."""
+    finalizer: bool = False
+    """Whether it has a clean-up, so that the operator sets a finalizer on it."""
     stalls: bool = False
     """Whether only a person can help on the way."""
 
@@ -309,6 +264,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
                 settings=HELD,
                 end=End(state="Terminated", reason="Terminated", items=HOLD + 1, saved=HOLD, jobs=0),
                 writes=11,
+                finalizer=True,
             ),
             Scenario(
                 name="pod-deleted",

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from longtask.api.longtask import DesiredState
 from longtask.api.names import ConditionType, Reason
-from longtask.api.status import CheckpointCause, State
+from longtask.api.status import State
 from longtask.core.conditions import reason_of
 from tests.model.objects import changed
-from tests.model.world import NODE, Actor
+from tests.model.world import Actor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +114,7 @@ def suspended_is_true(before: World, move: Move, setting: Setting) -> str:  # no
     for task in after.tasks:
         status = task.ours.status
         if status.state is State.SUSPENDED and status.observed_generation == task.generation and not task.deleting:
-            active = [pod.name for pod in _pods(after, task) if not pod.final]
+            active = [pod.name for pod in pods_of(after, task) if not pod.final]
             if active and not after.truth.meddled:
                 return f"it says Suspended, and active are {', '.join(active)}"
     return ""
@@ -143,7 +143,7 @@ def terminated_is_final_and_leaves_nothing(before: World, move: Move, setting: S
         if task.ours.status.state is not State.TERMINATED or after.truth.meddled:
             continue
         jobs = [job.name for job in after.jobs if job.owner == task.uid]
-        pods = [pod.name for pod in _pods(after, task)]
+        pods = [pod.name for pod in pods_of(after, task)]
         if jobs or pods or (task.checkpoint is not None and task.checkpoint.data):
             return f"Terminated, and left are {jobs} {pods} {task.checkpoint}"
     return ""
@@ -243,63 +243,6 @@ def broken(before: World, move: Move, setting: Setting) -> str:
     return ""
 
 
-def unreached(world: World) -> str:
-    """What is not as desired in a world in which nothing happens any more; empty if all is. This is liveness."""
-    known = {task.uid for task in world.tasks}
-    left = [thing.name for thing in world.jobs if thing.owner not in (None, *known)]
-    left += [pod.name for pod in world.pods if pod.task_uid not in known and pod.owner is not None]
-    if left and not _kept_by_a_lost_node(world):
-        return f"left of a task that is gone: {', '.join(left)}"
-    kept = [job.name for job in world.cleanups if job.task_uid not in known or job.ended is not None]
-    if kept and not world.truth.meddled:
-        return f"left of a clean-up: {', '.join(kept)}"
-    return next((words for task in world.tasks if (words := _not_as_desired(world, task))), "")
-
-
-def _not_as_desired(world: World, task: SimTask) -> str:
-    status = task.ours.status
-    if _kept_by_a_lost_node(world) and task.deleting:
-        return ""
-    if task.deleting and task.has_finalizer:
-        return f"it is kept: {task.ours!r}"
-    if status.observed_generation != task.generation:
-        return f"generation {task.generation} is not answered: {task.ours!r}"
-    active = [pod.name for pod in _pods(world, task) if not pod.final]
-    jobs = [job.name for job in world.jobs if job.owner == task.uid]
-    if task.desired is DesiredState.TERMINATE:
-        return (
-            f"not gone: {task.ours!r} {jobs} {active}" if status.state is not State.TERMINATED or jobs or active else ""
-        )
-    if status.state is State.COMPLETE:
-        return ""
-    if _finished(task):
-        failed_before = status.state is State.FAILED and world.truth.meddled
-        return "" if failed_before else f"the work is done, and not Complete: {task.ours!r}"
-    if task.desired is DesiredState.SUSPEND:
-        return f"not suspended: {task.ours!r} {active}" if status.state is not State.SUSPENDED or active else ""
-    stalled = any(c.type == ConditionType.STALLED and c.status == "True" for c in status.conditions)
-    return "" if stalled else f"neither Complete nor Stalled: {task.ours!r}"
-
-
-def _kept_by_a_lost_node(world: World) -> bool:
-    """Whether a pod stays because its kubelet is lost, and its task is gone: the operator leaves that to Kubernetes.
-
-    Nobody but a kubelet that is back, or the pod collector once the node is gone, removes it; with it stays its Job.
-    """
-    return world.node_lost and any(
-        pod.node == NODE and pod.asked is not None and _leaves(world, pod) for pod in world.pods
-    )
-
-
-def _leaves(world: World, pod: SimPod) -> bool:
-    task = world.task(pod.task_uid)
-    return task is None or task.deleting
-
-
-def _finished(task: SimTask) -> bool:
-    return task.checkpoint is not None and task.checkpoint.cause is CheckpointCause.DONE
-
-
 def _checkpoints(before: World, after: World) -> Iterator[tuple[SimTask, SimTask]]:
     """Tasks that are in both worlds with another checkpoint."""
     for old in before.tasks:
@@ -316,7 +259,7 @@ def _entered(before: World, after: World, state: State) -> Iterator[tuple[SimTas
             yield old, new
 
 
-def _pods(world: World, task: SimTask) -> list[SimPod]:
+def pods_of(world: World, task: SimTask) -> list[SimPod]:
     """The pods of a task, but for those that came of a deletion that the Job controller had not heard of."""
     return [pod for pod in world.pods if pod.task_uid == task.uid and pod.uid not in world.truth.ghosts]
 

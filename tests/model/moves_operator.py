@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from longtask.api.status import CheckpointCause
 from longtask.shell.errors import ApiError
+from tests.model.commit import commit
 from tests.model.objects import Ours, changed
-from tests.model.operate import act, awake, commit, crash, look
+from tests.model.operate import act, awake, crash, look
 from tests.model.world import Actor, Fault, same, with_operator
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar, assert_never
+from typing import TYPE_CHECKING, TypeVar
 
 from longtask.api.longtask import DesiredState
 from longtask.api.names import Reason
@@ -25,9 +25,9 @@ from longtask.core.actions import (
     SetJobSuspended,
     WriteStatus,
 )
-from longtask.core.observed import PodPhase, Trouble
-from longtask.shell.errors import ApiError, Conflict, Missing, Outdated, Refused
-from tests.model import server
+from longtask.core.observed import Trouble
+from longtask.shell.errors import ApiError, Conflict, Outdated, Refused
+from tests.model.commit import commit
 from tests.model.objects import changed
 from tests.model.seen import now_of, observed, seen_pod
 from tests.model.world import NODE, Break, Fault, Flight, SimOperator, with_operator
@@ -92,43 +92,6 @@ def _request(world: World, setting: Setting, task: SimTask, action: Action) -> t
         return commit(world, setting, task, action), None
     except Conflict:
         return world, _after_conflict(world, setting, task, action)
-
-
-def commit(world: World, setting: Setting, task: SimTask, action: Action) -> World:
-    """What the API server does with the request of an action. Raises as it answers."""
-    match action:
-        case WriteStatus():
-            return server.patch_status(world, setting, task, action)
-        case CreateJob(attempt=attempt, failures_before=before, backoff_limit=limit, start_over=over):
-            return server.create_job(
-                world, task, attempt=attempt, failures_before=before, backoff_limit=limit, start_over=over
-            )
-        case SetJobSuspended(name=name, uid=uid, resource_version=version, suspend=suspend):
-            return server.set_suspend(world, setting, name, uid, version, suspend=suspend)
-        case DeleteJob(name=name, uid=uid):
-            return _or_nothing(lambda: server.delete_job(world, setting, name, uid), world)
-        case DeletePod(uid=uid, force=force):
-            grace = 0 if force else setting.grace
-            return _or_nothing(lambda: _release(server.ask_pod(world, uid, grace=grace), uid, force=force), world)
-        case DeleteTask() | CreateCleanup() | SetFinalizer() | DeleteClaim():
-            return _commit_at_the_end(world, task, action)
-        case _:
-            assert_never(action)
-
-
-def _commit_at_the_end(
-    world: World, task: SimTask, action: DeleteTask | CreateCleanup | SetFinalizer | DeleteClaim
-) -> World:
-    """The same for what happens at the end of a task."""
-    match action:
-        case DeleteTask(uid=uid, resource_version=version):
-            return _or_nothing(lambda: server.delete_task(world, uid, version), world)
-        case CreateCleanup(name=name):
-            return server.create_cleanup(world, task, name)
-        case SetFinalizer(present=present):
-            return server.set_finalizer(world, task, present=present)
-        case DeleteClaim():
-            return world
 
 
 def crash(world: World, number: int) -> World:
@@ -231,24 +194,6 @@ def _after_conflict(world: World, setting: Setting, task: SimTask, action: Actio
         return None
     message = f"Job {action.name} exists and does not belong to this task: delete it if it is not needed"
     return Trouble(reason=Reason.NAME_TAKEN, message=message, only_a_person_can_help=True)
-
-
-def _or_nothing(request: Any, world: World) -> World:  # noqa: ANN401  a call without arguments
-    """What is gone need not be deleted."""
-    try:
-        done: World = request()
-    except Missing:
-        return world
-    return done
-
-
-def _release(world: World, uid: str, *, force: bool) -> World:
-    """A pod that a finalizer keeps after it was deleted by force is told to have failed: nobody else would say so."""
-    world = changed(world, truth=changed(world.truth, fenced=True)) if force else world
-    pod = world.pod(uid)
-    if not force or pod is None or pod.final:
-        return world
-    return server.put_pod(world, uid, changed(pod, phase=PodPhase.FAILED, disrupted=True))
 
 
 def _unanswered(world: World, setting: Setting, number: int, fault: Fault) -> World:

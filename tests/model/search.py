@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.model.fair import Fairness
-from tests.model.invariants import broken, unreached
+from tests.model.invariants import broken
+from tests.model.liveness import unreached
 from tests.model.moves import Move, moves
 from tests.model.world import first_world
 

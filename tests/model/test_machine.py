@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.model.fair import MOST_MOVES
-from tests.model.invariants import broken, unreached
+from tests.model.invariants import broken
+from tests.model.liveness import unreached
 from tests.model.moves import EVERYBODY, Move, Sources, moves, told, without_luck
 from tests.model.moves_cluster import cluster_moves
 from tests.model.moves_operator import operator_moves

@@ -141,8 +141,8 @@ def _record_running(o: Observed) -> Plan:
     message = ""
     if o.template_changed:
         message = "at work with the earlier template: suspend the task and run it again to use the new one"
-    record = with_state(o, State.RUNNING, reason=Reason.RUNNING, message=message, job_name=job.name)
-    record = record.model_copy(update={"last_progress": progress_mark(o)})
+    mark = progress_mark(o)
+    record = with_state(o, State.RUNNING, reason=Reason.RUNNING, message=message, job_name=job.name, last_progress=mark)
     return Plan(outcome=Outcome.RECORD, actions=(WriteStatus(status=record),), wake_at=next_progress_look(o))
 
 

@@ -12,7 +12,7 @@ from longtask.api import names
 from longtask.api.checkpoint import CheckpointSpec
 from longtask.api.cleanup import CleanupSpec
 from longtask.core.job import DEFAULT_GRACE_PERIOD_SECONDS, owner_reference, worker_container
-from longtask.core.sidecar import SidecarImage, add_unpacking, objects, with_more
+from longtask.core.sidecar import Access, SidecarImage, add_unpacking, give_access, objects, with_more
 from longtask.core.vault import add_vault, secret_sources, vault_variables
 
 if TYPE_CHECKING:
@@ -110,15 +110,10 @@ def _give_checkpoint(template: Json, body: Mapping[str, Any], sidecar: SidecarIm
     checkpoint = CheckpointSpec.model_validate(body["spec"].get("checkpoint") or {})
     variables += [{"name": name, "value": value} for name, value in vault_variables(metadata, checkpoint).items()]
     mounts = [mount, *add_vault(pod, metadata, checkpoint)]
+    access = Access(variables, mounts, secret_sources(checkpoint))
     for container in pod["containers"]:
-        container["env"] = with_more(container.get("env"), *variables)
-        container["volumeMounts"] = with_more(container.get("volumeMounts"), *mounts)
-        if secrets := secret_sources(checkpoint):
-            container["envFrom"] = with_more(container.get("envFrom"), *secrets)
+        give_access(container, access)
     if checkpoint.file is not None and data and "template" not in body["spec"]["cleanup"]:
         if sidecar is None:
             raise ValueError("a program that keeps its position in a file needs a sidecar")
-        worker, secrets = pod["containers"][0], secret_sources(checkpoint)
-        add_unpacking(
-            pod, worker, file=checkpoint.file, image=sidecar, environment=variables, access=mounts, secrets=secrets
-        )
+        add_unpacking(pod, pod["containers"][0], file=checkpoint.file, image=sidecar, access=access)

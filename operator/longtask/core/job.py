@@ -10,13 +10,13 @@ import copy
 import hashlib
 import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from longtask.api import names
 from longtask.api.checkpoint import CheckpointSpec
 from longtask.api.suspension import SuspendSpec
 from longtask.core.exitcodes import ExitCodes
-from longtask.core.sidecar import SidecarImage, add_sidecar, objects, with_more
+from longtask.core.sidecar import Access, SidecarImage, add_sidecar, give_access, objects, with_more
 from longtask.core.vault import add_vault, secret_sources, vault_variables
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ def job_manifest(
         if start_over.rewind is not None:
             who[names.ENV_RESTART_SEQUENCE] = str(start_over.rewind)
     mounts = [_ACCESS_MOUNT, *add_vault(template["spec"], metadata, checkpoint)]
-    access = _Access(who, mounts, secret_sources(checkpoint))
+    own = worker if checkpoint.file is None else {}  # variables that the template sets itself stay as they are
+    access = Access(_environment(own, template["spec"], who), mounts, secret_sources(checkpoint))
     _give_access(template["spec"], worker, access, checkpoint.file, sidecar)
     return {
         "apiVersion": "batch/v1",
@@ -177,40 +178,16 @@ def _prepare_pod(spec: dict[str, Any]) -> dict[str, Any]:
     return worker_container(containers)
 
 
-class _Access(NamedTuple):
-    """By what a container takes part: variables, mounts, and Secrets that become variables, too."""
-
-    who: Mapping[str, str]
-    mounts: list[dict[str, Any]]
-    secrets: list[dict[str, Any]]
-
-
 def _give_access(
-    spec: dict[str, Any],
-    worker: dict[str, Any],
-    access: _Access,
-    file: str | None,
-    sidecar: SidecarImage | None,
+    spec: dict[str, Any], worker: dict[str, Any], access: Access, file: str | None, sidecar: SidecarImage | None
 ) -> None:
     """Identity, token and volume: for the worker's container, or for the sidecar of a program that needs one."""
     if file is None:
-        worker["env"] = with_more(worker.get("env"), *_environment(worker, spec, access.who))
-        worker["volumeMounts"] = with_more(worker.get("volumeMounts"), *access.mounts)
-        if access.secrets:
-            worker["envFrom"] = with_more(worker.get("envFrom"), *access.secrets)
+        give_access(worker, access)
     elif sidecar is None:
         raise ValueError("a program that keeps its position in a file needs a sidecar")
     else:
-        environment = _environment({}, spec, access.who)
-        add_sidecar(
-            spec,
-            worker,
-            file=file,
-            image=sidecar,
-            environment=environment,
-            access=access.mounts,
-            secrets=access.secrets,
-        )
+        add_sidecar(spec, worker, file=file, image=sidecar, access=access)
     spec["volumes"] = with_more(spec.get("volumes"), _access_volume())
 
 

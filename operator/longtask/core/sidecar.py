@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from longtask.api import names
 
@@ -37,26 +37,21 @@ class SidecarImage:
     memory_limit: str
 
 
-def add_sidecar(  # noqa: PLR0913 - parts of two containers
-    spec: Json,
-    worker: Json,
-    *,
-    file: str,
-    image: SidecarImage,
-    environment: Sequence[Json],
-    access: Sequence[Json],
-    secrets: Sequence[Json],
-) -> None:
+class Access(NamedTuple):
+    """By what a container takes part: variables, mounts, and sources of further variables."""
+
+    variables: Sequence[Json]
+    mounts: Sequence[Json]
+    secrets: Sequence[Json]
+
+
+def add_sidecar(spec: Json, worker: Json, *, file: str, image: SidecarImage, access: Access) -> None:
     """Put both containers into a pod's spec, behind the init containers of the template.
 
-    `environment`, `access` and `secrets` are the variables, the mounts and the further sources of variables by which
-    they take part as the task's worker. The program itself gets none of them: a library in it that would claim the task
-    must find that it runs outside of one.
+    By `access` they take part as the task's worker. The program itself gets nothing of it: a library in it that would
+    claim the task must find that it runs outside of one.
     """
-    mount = _mount_of(worker, file) or _new_folder(spec, worker, file)
-    at = {"name": names.ENV_CHECKPOINT_FILE, "value": file}
-    worker["env"] = with_more(worker.get("env"), at)
-    common = _common(spec, worker, image, [*environment, at], [mount, *access], secrets)
+    common = _beside(spec, worker, file, image, access)
     restore = {"name": names.RESTORE_CONTAINER, "command": ["longtask", "sidecar", "restore"], **common}
     save = {
         "name": names.SIDECAR_CONTAINER,
@@ -68,38 +63,24 @@ def add_sidecar(  # noqa: PLR0913 - parts of two containers
     spec["initContainers"] = with_more(spec.get("initContainers"), restore, save)
 
 
-def add_unpacking(  # noqa: PLR0913 - parts of a container
-    spec: Json,
-    worker: Json,
-    *,
-    file: str,
-    image: SidecarImage,
-    environment: Sequence[Json],
-    access: Sequence[Json],
-    secrets: Sequence[Json],
-) -> None:
+def add_unpacking(spec: Json, worker: Json, *, file: str, image: SidecarImage, access: Access) -> None:
     """Put a container into the pod of a clean-up that puts the saved file into its place, and claims nothing."""
-    mount = _mount_of(worker, file) or _new_folder(spec, worker, file)
-    at = {"name": names.ENV_CHECKPOINT_FILE, "value": file}
-    worker["env"] = with_more(worker.get("env"), at)
-    unpack = {
-        "name": names.UNPACK_CONTAINER,
-        "command": ["longtask", "sidecar", "unpack"],
-        **_common(spec, worker, image, [*environment, at], [mount, *access], secrets),
-    }
+    common = _beside(spec, worker, file, image, access)
+    unpack = {"name": names.UNPACK_CONTAINER, "command": ["longtask", "sidecar", "unpack"], **common}
     spec["initContainers"] = with_more(spec.get("initContainers"), unpack)
 
 
-def _common(  # noqa: PLR0917 - parts of a container
-    spec: Json, worker: Json, image: SidecarImage, environment: list[Json], mounts: list[Json], secrets: Sequence[Json]
-) -> Json:
-    """What our containers have in common."""
+def _beside(spec: Json, worker: Json, file: str, image: SidecarImage, access: Access) -> Json:
+    """What our containers have in common. The program is told where its file is, and shares that place with them."""
+    mount = _mount_of(worker, file) or _new_folder(spec, worker, file)
+    at = {"name": names.ENV_CHECKPOINT_FILE, "value": file}
+    worker["env"] = with_more(worker.get("env"), at)
     return {
         "image": image.name,
         "imagePullPolicy": image.pull_policy,
-        "env": environment,
-        **({"envFrom": list(secrets)} if secrets else {}),
-        "volumeMounts": mounts,
+        "env": [*access.variables, at],
+        **({"envFrom": list(access.secrets)} if access.secrets else {}),
+        "volumeMounts": [mount, *access.mounts],
         "resources": {
             "requests": {"cpu": image.cpu, "memory": image.memory},
             "limits": {"memory": image.memory_limit},
@@ -107,6 +88,14 @@ def _common(  # noqa: PLR0917 - parts of a container
         "securityContext": _security(spec, worker),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
+
+
+def give_access(container: Json, access: Access) -> None:
+    """Let a container take part; what it has already stays."""
+    container["env"] = with_more(container.get("env"), *access.variables)
+    container["volumeMounts"] = with_more(container.get("volumeMounts"), *access.mounts)
+    if access.secrets:
+        container["envFrom"] = with_more(container.get("envFrom"), *access.secrets)
 
 
 def with_more(written: object, *more: Json) -> object:

@@ -123,7 +123,7 @@ class Executor:
             case DeletePod():
                 await self._cluster.delete_pod(task.namespace, action)
             case CreateCleanup():
-                return await self._create_cleanup(task, action)
+                return await self._create_cleanup(task)
             case DeleteClaim(name=name):
                 await self._cluster.delete_claim(task.namespace, name, task.uid)
             case _:
@@ -172,15 +172,19 @@ class Executor:
             await self._ensure_access(task, look=action.attempt > 1)
             if (claim := claim_manifest(body)) is not None and not await self._cluster.ensure_claim(claim, task.uid):
                 return _CLAIM_TAKEN
-            await self._cluster.create_job(manifest)
-        except Conflict:
-            return await self._look_at_namesake(task, action.name)
+            return await self._post_job(task, manifest)
         except Missing as missing:
             raise Outdated(f"the namespace is gone: {missing}") from missing
         except Refused as refusal:
             if "NamespaceTerminating" in refusal.causes:
                 raise Outdated("the namespace is being deleted") from refusal
             raise
+
+    async def _post_job(self, task: ObservedTask, manifest: Json) -> Trouble | None:
+        try:
+            await self._cluster.create_job(manifest)
+        except Conflict:
+            return await self._look_at_namesake(task, manifest["metadata"]["name"])
         return None
 
     async def _set_finalizer(self, task: ObservedTask, *, present: bool) -> None:
@@ -197,7 +201,7 @@ class Executor:
         except Refused as refusal:
             raise Outdated(f"the task was changed: {refusal}") from refusal  # a `test` of the patch
 
-    async def _create_cleanup(self, task: ObservedTask, action: CreateCleanup) -> Trouble | None:
+    async def _create_cleanup(self, task: ObservedTask) -> Trouble | None:
         """With the task and its checkpoint read live: what is cleaned up is what was really saved last."""
         if task.keeps_file and self.sidecar is None:
             return _NO_SIDECAR
@@ -209,16 +213,13 @@ class Executor:
         if not over or body["spec"].get("cleanup") is None or body["metadata"]["generation"] != task.generation:
             raise Outdated("the task was changed")
         try:
-            await self._cluster.create_job(cleanup_job(body, sidecar=self.sidecar))
-        except Conflict:
-            return await self._look_at_namesake(task, action.name)
+            return await self._post_job(task, cleanup_job(body, sidecar=self.sidecar))
         except Missing as missing:
             raise Outdated(f"the namespace is gone: {missing}") from missing
         except Refused as refusal:
             if "NamespaceTerminating" in refusal.causes:
                 return Trouble(reason=Reason.NAMESPACE_TERMINATING, message=refusal.message)
             raise
-        return None
 
     async def _set_job_suspended(self, task: ObservedTask, action: SetJobSuspended, *, confirmed: bool) -> None:
         if not action.suspend and not confirmed:

@@ -115,8 +115,3 @@ def open_vault(volume: Path | None, object_store: str) -> Vault | None:
 
         return ObjectVault(object_store)
     return None if volume is None else FolderVault(volume)
-
-
-def vault_of(store: ApiStore | KeepingStore) -> Vault | None:
-    """Return where the store keeps versions; None: nowhere."""
-    return store.vault if isinstance(store, KeepingStore) else None

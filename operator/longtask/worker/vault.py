@@ -18,13 +18,13 @@ from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from longtask.worker.durable import NEW, replace_file, sync_folder
-from longtask.worker.errors import AwayError, DamagedError
+from longtask.worker.errors import AwayError, DamagedError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _CHUNK = 2**20
 PATIENCE = 30.0  # seconds: as for a permission that is only just taking effect
@@ -39,6 +39,14 @@ class Stored:
     name: str
     size: int  # bytes
     sha256: str  # hexadecimal
+
+
+def stored_in(entry: Mapping[str, Any]) -> Stored:
+    """Read what a saved envelope says of a version. Raises DataError for what names none: any file could be meant."""
+    name, size, digest = entry.get("name"), entry.get("size"), entry.get("sha256")
+    if not (isinstance(name, str) and _VERSION.fullmatch(name) and type(size) is int and isinstance(digest, str)):
+        raise DataError(f"the saved data names {name!r:.80} as a version, which is no file of the volume")
+    return Stored(name, size, digest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from longtask.worker.envelope import MAX_BYTES
 from longtask.worker.errors import DamagedError, DataError
-from longtask.worker.vault import Stored
+from longtask.worker.vault import stored_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from longtask.worker.vault import Vault
+    from longtask.worker.vault import Stored, Vault
 
 Json = dict[str, Any]
 
 _CONTENT = ("state", "file")
+_ENTRY = {"sequence": int, "name": str, "size": int, "sha256": str, "head": dict}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def version_of(data: str, sequence: int, vault: Vault) -> Version:
     head = {key: value for key, value in envelope.items() if key not in _CONTENT}
     placed = _object_of(envelope)
     if placed is not None:
-        return Version(sequence, Stored(placed["name"], placed["size"], placed["sha256"]), head, is_file=True)
+        return Version(sequence, stored_in(placed), head, is_file=True)
     return Version(sequence, vault.put(data.encode()), head, is_file=False)
 
 
@@ -133,23 +134,23 @@ def _content(version: Version, vault: Vault) -> str:
 
 
 def _version(entry: Json) -> Version:
-    stored = Stored(entry["name"], entry["size"], entry["sha256"])
-    if "/" in stored.name or stored.name.startswith("."):
-        raise DataError("the saved data names a version that is no file of the volume")
-    return Version(entry["sequence"], stored, entry["head"], is_file=entry.get("file") is True)
+    return Version(entry["sequence"], stored_in(entry), entry["head"], is_file=entry.get("file") is True)
 
 
 def _parsed(data: str) -> Json:
     """The envelope; an empty one for what has none: whoever reads that tells of it."""
     try:
         found = json.loads(data)
-        kept = found.get("kept", [])
-        ok = isinstance(kept, list) and all(
-            {"sequence", "name", "size", "sha256", "head"} <= set(entry) for entry in kept
-        )
-    except (ValueError, AttributeError, TypeError, RecursionError):
+    except (ValueError, RecursionError):
         return {}
-    return found if ok else {}
+    if not isinstance(found, dict):
+        return {}
+    kept = found.get("kept", [])
+    return found if isinstance(kept, list) and all(_is_entry(entry) for entry in kept) else {}
+
+
+def _is_entry(entry: object) -> bool:
+    return isinstance(entry, dict) and all(type(entry.get(key)) is kind for key, kind in _ENTRY.items())
 
 
 def _text(envelope: Json) -> str:

@@ -128,11 +128,25 @@ def test_work_may_be_done_again_only_from_the_last_save() -> None:
         assert wrong_output(wrong, log, UID, END, redone=True) != []
 
 
+def a_request(verb: str, resource: str, name: str, subresource: str = "") -> Request:
+    return Request(
+        number=1,
+        client="operator",
+        who="",
+        verb=verb,
+        resource=resource,
+        subresource=subresource,
+        namespace="night",
+        name=name,
+        query="",
+    )
+
+
 @pytest.mark.parametrize(
     ("verb", "resource", "name", "subresource", "foreign"),
     [
         ("patch", "longtasks", "t", "status", False),
-        ("patch", "longtasks", "t", "", False),  # its finalizer
+        ("patch", "longtasks", "t", "", True),
         ("delete", "longtasks", "t", "", True),
         ("delete", "jobs", "t-01234567-1", "", False),
         ("delete", "jobs", "bystander", "", True),
@@ -144,18 +158,15 @@ def test_work_may_be_done_again_only_from_the_last_save() -> None:
 def test_a_write_into_what_is_not_its_own_is_seen(
     verb: str, resource: str, name: str, subresource: str, *, foreign: bool
 ) -> None:
-    request = Request(
-        number=1,
-        client="operator",
-        who="",
-        verb=verb,
-        resource=resource,
-        subresource=subresource,
-        namespace="night",
-        name=name,
-        query="",
-    )
+    request = a_request(verb, resource, name, subresource)
     assert bool(foreign_writes([request], "t", UID)) is foreign
+
+
+def test_only_a_task_with_a_cleanup_is_written_to_itself_for_its_finalizer() -> None:
+    own, other = (a_request("patch", "longtasks", name) for name in ("t", "u"))
+    assert foreign_writes([own], "t", UID) != []
+    assert foreign_writes([own], "t", UID, finalizer=True) == []
+    assert foreign_writes([other], "t", UID, finalizer=True) != []
 
 
 @pytest.mark.parametrize(("done", "meant"), [(2, 3), (3, 3), (4, 4), (5, 4)])

@@ -10,7 +10,7 @@ from longtask.worker import exitcodes
 from longtask.worker.console import Console, leave_message, write_error
 from longtask.worker.endings import ending_of
 from longtask.worker.errors import LongTaskError, UsageError
-from longtask.worker.keeping import open_vault, status_store, vault_of
+from longtask.worker.keeping import open_vault, status_store
 from longtask.worker.settings import from_environment, in_cluster
 from longtask.worker.sidecar.keeper import Keeper
 from longtask.worker.sidecar.restore import restore, unpack
@@ -35,12 +35,12 @@ def run(step: str, stop: Stop) -> int:
         who, path = _settings()
         console = Console(termination_log=who.termination_log)
         if step == "restore":
-            store = status_store(who)
-            console.say(restore(path, who.schema, store, stop, console, vault=vault_of(store)))
+            vault = open_vault(who.volume, who.object_store)
+            console.say(restore(path, who.schema, status_store(who, vault), stop, console, vault=vault))
         else:
             # The program is not started before this is there: one that ends at once would stop us before we listen.
             leave_message(who.termination_log, f"saving {path}")
-            vault = vault_of(status_store(who))
+            vault = open_vault(who.volume, who.object_store)
             file = WatchedFile(path, vault=vault)
             _save(Keeper(file, lambda: status_store(who, vault), stop, console, schema=who.schema), stop, console)
     except BaseException as error:  # noqa: BLE001 - the exit code is ours

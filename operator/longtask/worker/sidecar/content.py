@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from longtask.worker.envelope import MAX_BYTES, VERSION, named
 from longtask.worker.errors import DataError
-from longtask.worker.vault import Stored
+from longtask.worker.vault import Stored, stored_in
 from longtask.worker.versions import file_data
 
 LARGEST_FILE = 8 * 2**20
@@ -56,7 +56,7 @@ def unpack(data: str) -> Position:
         return Position(done=0, told=False, content=None)
     try:
         return _position(json.loads(data))
-    except (ValueError, LookupError, TypeError, RecursionError, zlib.error) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, zlib.error) as error:
         raise DataError(
             f"the saved data ({len(data)} characters, {data[:40]!r}…) holds no file: it was saved by a worker of "
             "another kind, or by another version of this one. For a program of another kind, create another task"
@@ -72,7 +72,7 @@ def _position(envelope: dict[str, Any]) -> Position:
 
 def _content(file: dict[str, Any]) -> bytes | Stored:
     if "object" in file:
-        return Stored(file["object"]["name"], file["object"]["size"], file["object"]["sha256"])
+        return stored_in(file["object"])
     if "text" in file:
         if not isinstance(file["text"], str):
             raise TypeError("no text")

@@ -97,3 +97,11 @@ def test_a_file_that_was_cut_off_or_blown_up_is_refused() -> None:
         unpack(json.dumps(cut))
     with pytest.raises(DataError, match="holds no file"):
         unpack(saved(b"\xff" + bytes(LARGEST_FILE)))
+
+
+@pytest.mark.parametrize("name", ["../../run/secrets/token", "/etc/passwd", "0000000001-short", 7])
+def test_a_file_in_the_volume_is_named_as_one(name: object) -> None:
+    """Else whoever writes the data could have any file of the container put into the program's place."""
+    entry = {"name": name, "size": 1, "sha256": "0" * 64}
+    with pytest.raises(DataError, match="no file of the volume"):
+        unpack(json.dumps({"longtask": 1, "done": 1, "file": {"object": entry}}))
