@@ -248,7 +248,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
                 steps=_complete,
                 settings={"LEAVE": HOLD, "backoff_limit": 1},
                 end=End(state="Complete", reason="Done", items=ITEMS, attempt=2, failures=1),
-                writes=8,
+                writes=9,
                 redone=True,
             ),
             Scenario(
