@@ -143,6 +143,7 @@ class Outcome(StrEnum):
     REPLACE = "record the next attempt, then delete the old Job"
     CLEAR_AWAY = "delete what is left of other attempts"
     SUSPENDED = "prove that no pod is active, then record Suspended"
+    FINISH = "delete a Job whose work is done, though its worker failed"
     COMPLETE = "record Complete"
     FAILED = "record Failed"
     TERMINATE = "delete Jobs and pods"

@@ -105,6 +105,8 @@ def follow(o: Observed) -> Plan:
         return reason_to_stop(o) or _record_running(o)
     if _is_ending(o, job):
         return Plan(outcome=Outcome.WAIT)
+    if _has_failed_with_all_done(o):
+        return Plan(outcome=Outcome.FINISH, actions=delete_jobs(o.jobs))
     if restart_asked(o):
         return retry_afresh(o)
     if o.template_changed:
@@ -128,6 +130,13 @@ def _retry_anew(o: Observed, job: ObservedJob) -> Plan:
     last = o.last_failed(o.pods)
     words = "the worker failed" if last is None else f"pod {last.name} {how_it_ended(last)}{quoted(last.last_words)}"
     return after_failure(o, reason=Reason.BACKOFF_LIMIT_EXCEEDED, message=words, failures=job.failures)
+
+
+def _has_failed_with_all_done(o: Observed) -> bool:
+    """Whether the worker was killed when all was done: its Job would start another, to hear just that."""
+    checkpoint = o.task.status.checkpoint
+    holder = None if checkpoint is None else checkpoint.holder
+    return worker_finished(o) and any(pod.uid == holder and pod.phase is PodPhase.FAILED for pod in o.attempt_pods)
 
 
 def _is_ending(o: Observed, job: ObservedJob) -> bool:

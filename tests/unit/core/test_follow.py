@@ -20,6 +20,7 @@ from tests.unit.core.builders import (
     NOW,
     UID,
     WAIT,
+    a_checkpoint,
     a_condition,
     a_job,
     a_pending_pod,
@@ -264,6 +265,25 @@ def test_a_new_template_waits_for_the_verdict_on_a_pod_that_has_ended_well() -> 
 def test_a_pod_on_its_way_out_is_at_work_until_it_has_ended() -> None:
     pod = a_pod(deletion_time=NOW + timedelta(seconds=500))
     assert written(reconcile(observed(a_task(), a_job(), pod))).state is RUNNING
+
+
+@pytest.mark.parametrize("more", [(), (a_pending_pod(uid="another"),)], ids=["alone", "another one is on its way"])
+@pytest.mark.parametrize("spec", [{}, {"restart_nonce": 1}], ids=["as it was", "restarted"])
+def test_a_worker_that_is_killed_once_all_is_done_is_no_failure(
+    spec: dict[str, int], more: tuple[ObservedPod, ...]
+) -> None:
+    done = {"checkpoint": a_checkpoint(CheckpointCause.DONE), "done_at_start": 0}
+    task = a_task(RUN, RUNNING, done=9, status=done, **spec)
+    job = a_job(failed=1)
+    plan = reconcile(observed(task, job, an_ended_pod(137), *more))
+    assert kinds(plan) == ["DeleteJob"]
+    assert written(reconcile(observed(task))).state is State.COMPLETE
+
+
+def test_the_job_of_a_worker_that_is_only_about_to_end_with_all_done_is_kept() -> None:
+    task = a_task(RUN, RUNNING, status={"checkpoint": a_checkpoint(CheckpointCause.DONE)})
+    for pods in ((), (a_pending_pod(),), (a_pod(),), (an_ended_pod(0),), (an_ended_pod(1, uid="an earlier one"),)):
+        assert "DeleteJob" not in kinds(reconcile(observed(task, a_job(), *pods, job_troubles=())))
 
 
 def test_a_step_for_situations_with_a_job_says_so_when_there_is_none() -> None:
