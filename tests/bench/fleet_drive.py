@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from longtask.api import names
-from longtask.shell.cycle import utc_now
+from longtask.clock import utc
 from tests.bench.audit import Account, Calls
 from tests.bench.children import Child, Cost, free_port
 from tests.bench.fleet_contenders import CREATE, PHASES
@@ -164,7 +164,7 @@ async def at_once(call: Callable[[str], Awaitable[object]], tasks: Sequence[str]
 
 async def claim_and_save(api: Api, path: str, *, cause: str = "Stop", data: str = '{"next": 1}') -> None:
     """Claim a task's checkpoint as its worker does, and save once. Admission policies are not for administrators."""
-    now = utc_now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    now = utc(time.time()).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     claim = {"epoch": 1, "holder": "a-pod", "attempt": 1, "sequence": 0, "cause": "Claim", "time": now, "data": ""}
     await api.patch(f"{path}/status", {"status": {"checkpoint": claim}}, "merge-patch")
     save = {

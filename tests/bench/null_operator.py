@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import kopf
 
 from longtask.api import names
+from longtask.clock import utc
 from longtask.core.job import job_manifest
 from longtask.shell.__main__ import set_up_python
 from longtask.shell.api import Api, load_configuration
 from longtask.shell.cluster import JOBS_PATH, PODS_PATH
-from longtask.shell.cycle import utc_now
 from longtask.shell.health import serve_health
 from longtask.shell.log import set_up_logging
 from longtask.shell.settings import Settings
@@ -169,7 +170,7 @@ class NullOperator:
 
 def status_patch(uid: str, generation: int, state: str, *, job: str) -> list[Json]:
     """A patch of the operations and the size of the operator's, with the content that this life has."""
-    now = utc_now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    now = utc(time.time()).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     def condition(kind: str, *, true: bool) -> Json:
         return {

@@ -59,8 +59,15 @@ class Bench:
 
     def save(self, sequence: int, size: int) -> None:
         """One save of so many bytes, with progress, as the library does it."""
-        done = {"done": sequence, "total": 10**6, "percent": 1, "message": "at work", "lastUpdateTime": timestamp()}
-        self.store.save(Snapshot(Cause.INTERVAL, "x" * size, done, timestamp()), sequence, REQUEST_SECONDS)
+        now = timestamp(time.time())
+        done = {
+            "done": sequence,
+            "total": 10**6,
+            "percent": 1,
+            "message": "at work",
+            "lastUpdateTime": timestamp(time.time()),
+        }
+        self.store.save(Snapshot(Cause.INTERVAL, "x" * size, done, now), sequence, REQUEST_SECONDS)
 
     def patch(self, size: int) -> None:
         """One plain PATCH whose body has so many bytes. Raises RuntimeError when it is refused."""

@@ -133,6 +133,16 @@ class Rule(BaseModel):
         return self
 
 
+class Clocks(BaseModel):
+    """By how many seconds clocks are ahead of the API server's; negative: behind."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    operators: tuple[float, ...] = Field(default=(0.0,), min_length=1)
+    """Of the first operator, its successor, and so on; the last one's for all after it."""
+    workers: float = 0.0
+
+
 class Plan(BaseModel):
     """A scenario, and the bad luck that it is to come through."""
 
@@ -142,6 +152,7 @@ class Plan(BaseModel):
     about: str = ""
     settings: dict[str, float] = Field(default_factory=dict)
     """Of the operator, such as `sweep_seconds`; see its environment."""
+    clocks: Clocks = Clocks()
     rules: tuple[Rule, ...] = ()
 
     @classmethod

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from multiprocessing.context import ForkServerProcess
     from pathlib import Path
     from types import TracebackType
@@ -32,6 +32,8 @@ class Operator:
     kubeconfig: Path
     log: Path
     settings: Mapping[str, float]
+    clocks: Sequence[float] = (0.0,)
+    """By how many seconds its clock is ahead, that of its successor, and so on."""
     kills: int = field(default=0, init=False)
     started: float = field(default=0.0, init=False)
     """When the present one was started, on the clock of the requests."""
@@ -75,7 +77,8 @@ class Operator:
             **{f"LONGTASK_{name.upper()}": f"{value:g}" for name, value in self.settings.items()},
         }
         self.started = time.monotonic()
-        self._process = _FORKS.Process(target=_run, args=(environment, str(self.log)), daemon=True)
+        ahead = self.clocks[min(self.kills, len(self.clocks) - 1)]
+        self._process = _FORKS.Process(target=_run, args=(environment, str(self.log), ahead), daemon=True)
         self._process.start()
 
     def _end(self) -> None:
@@ -96,7 +99,9 @@ def write_kubeconfig(path: Path, server: str, token: str) -> None:
     path.write_text(json.dumps(body))
 
 
-def _run(environment: dict[str, str], log: str) -> None:
+def _run(environment: dict[str, str], log: str, ahead: float) -> None:
+    right = time.time
+    time.time = lambda: right() + ahead
     os.environ.clear()
     os.environ.update(environment)
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

@@ -28,6 +28,7 @@ from tests.faults.verdicts import (
     violations,
     wrong_end,
     wrong_output,
+    wrong_times,
 )
 
 if TYPE_CHECKING:
@@ -74,17 +75,19 @@ def carry_out(site: Site, plan: Plan, token: str, folder: Path) -> Outcome:
     scenario = SCENARIOS[plan.scenario]
     name = f"task-{next(_numbers)}"
     wrong: list[str] = []
+    began = time.time()
     try:
         with ExitStack() as stack:
             observer = stack.enter_context(Observer(site.api, site.namespace, kinds=("LongTask", "Pod", "Job")))
-            operator = Operator(folder / "kubeconfig", folder / "operator.log", QUICK | plan.settings)
+            settings = QUICK | plan.settings
+            operator = Operator(folder / "kubeconfig", folder / "operator.log", settings, plan.clocks.operators)
             doors = [operators_door(site, operator, token), *([workers_door()] if plan.is_about("worker") else [])]
             for door in doors:
                 stack.enter_context(door.listener)
             trust = ssl.create_default_context(cafile=site.api.ca_file)
             ledger = stack.enter_context(Proxy(site.api.server, trust, doors, plan))
             stack.enter_context(operator)
-            task = site.start(name, {**scenario.settings, **detour(doors)})
+            task = site.start(name, {**scenario.settings, "CLOCK": plan.clocks.workers, **detour(doors)})
             try:
                 killing = any(rule.client == "worker" and rule.action == "kill" for rule in plan.rules)
                 scenario.steps(Scene(task, partial(site.let_go, name) if killing else lambda: None))
@@ -93,6 +96,7 @@ def carry_out(site: Site, plan: Plan, token: str, folder: Path) -> Outcome:
                 wrong.append(f"it does not get there: {error}")
             wrong += filter(None, [operator.ended_by_itself()])
         wrong += judge(scenario, ledger, observer.log(), task, site.output(name))
+        wrong += wrong_times(versions(observer.log(), task.uid), began, time.time())
         return Outcome(plan, wrong, list(ledger.log), ledger.unfired())
     finally:
         site.clear()

@@ -25,6 +25,8 @@ ACCESS: Final = "longtask-worker"
 BYSTANDER: Final = "bystander"
 ITEMS: Final = 6
 HOLD: Final = 3
+DEADLINES: Final = ("activeDeadlineSeconds", "progressDeadlineSeconds", "ttlSecondsAfterFinished")
+HALF_AN_HOUR: Final = 1800  # seconds; nothing here lasts that long, so whoever believes that it did is wrong
 
 
 @dataclass
@@ -74,7 +76,9 @@ def manifest(name: str, settings: Mapping[str, object]) -> Body:
     env = {"ITEMS": ITEMS, "DATA": f"/data/{name}", **program}
     others = {key: value for key, value in settings.items() if not key.isupper()}
     container = worker("steps.py:Steps", save_every=0, env=env)
-    return long_task(name, container, **others)  # type: ignore[arg-type]
+    made = long_task(name, container, **others)  # type: ignore[arg-type]
+    made["spec"] |= dict.fromkeys(DEADLINES, HALF_AN_HOUR)
+    return made
 
 
 def bystander() -> Body:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from tests.faults.plan import Plan, Rule, Turns
+from tests.faults.plan import Clocks, Plan, Rule, Turns
 from tests.faults.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.faults.plan import Client
     from tests.faults.scenarios import Scenario
 
+HOUR: Final = 3600.0
 FOLLOWED: Final = ("longtasks", "jobs", "pods")
 HIDDEN: Final = 6  # events of each watch that are hidden, one in each plan
 SOON: Final = {"watch_idle_seconds": 2.0, "sweep_seconds": 2.0}
@@ -40,6 +41,8 @@ def plans_of(scenario: Scenario, luck: random.Random) -> Iterator[tuple[str, Pla
     named = chain(killed(scenario), refused(scenario), blinded(luck), stale(scenario, luck))
     for name, rules, settings in chain(named, worker_faults(scenario)):
         yield f"{scenario.name}/{name}", Plan(scenario=scenario.name, settings=settings, rules=tuple(rules))
+    for n in range(1, scenario.writes + 1):
+        yield f"{scenario.name}/clocks-differ-{n}", clocks_differ(scenario, n)
 
 
 Made = tuple[str, "Iterable[Rule]", dict[str, float]]
@@ -97,6 +100,15 @@ def worker_faults(scenario: Scenario) -> Iterator[Made]:
         busy = on_request(n + 3, action="refuse", status=429, seconds=1.0)
         lost = [on_request(n + 4, action="drop-before"), on_request(n, action="drop-after-commit")]
         yield f"every-trouble-with-worker-{n}", [*refusals, busy, *lost], {}
+
+
+def clocks_differ(scenario: Scenario, n: int) -> Plan:
+    """After its n-th write the operator gives way to one on a machine whose clock is two hours off from its own, in the
+    one or the other direction. Every task of these tests has deadlines, and is to be deleted, after half an hour.
+    """
+    ahead = HOUR if n % 2 else -HOUR
+    clocks = Clocks(operators=(ahead, -ahead), workers=-ahead)
+    return Plan(scenario=scenario.name, clocks=clocks, rules=(on_write(n, action="kill", response="after"),))
 
 
 def on_request(n: int, **action: object) -> Rule:

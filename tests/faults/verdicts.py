@@ -5,7 +5,9 @@ workers wrote: never from what the operator says. Pure functions; no cluster.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from datetime import datetime
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +17,7 @@ from tests.e2e.support.watch_verdicts import TASK_UID, false_suspensions, side_b
 from tests.faults.site import BYSTANDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tests.e2e.support.client import Body
     from tests.e2e.support.watch import Seen
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from tests.faults.scenarios import End
 
 Output = list[tuple[int, int]]
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_ROUNDED: Final = 3.0
+"""Seconds: an answer tells the time to the second, and a time in a status may be whole seconds."""
 
 
 def violations(log: Sequence[Seen], uid: str) -> list[str]:
@@ -99,6 +104,31 @@ def needless_calls(own: Sequence[Body]) -> list[str]:
     return [f"a person is called without need: {reason}" for reason in sorted({c["reason"] for c in calls})]
 
 
+def wrong_times(own: Iterable[Body], began: float, ended: float) -> list[str]:
+    """Times in the status that lie outside the run, by the clock of the API server."""
+    found = {written for body in own for written in _times(body["status"])}
+    stamps = {written: datetime.fromisoformat(written).timestamp() for written in sorted(found)}
+    return [
+        f"the status says {written}, by a clock that is wrong"
+        for written, at in stamps.items()
+        if not began - _ROUNDED <= at <= ended + _ROUNDED
+    ]
+
+
+def _times(part: object) -> Iterator[str]:
+    """Every time in a status, but those that are to come."""
+    match part:
+        case dict():
+            for key, value in part.items():
+                if key not in {"estimatedCompletionTime", "nextTryTime", "data"}:
+                    yield from _times(value)
+        case list():
+            for value in part:
+                yield from _times(value)
+        case str() if _TIME.fullmatch(part):
+            yield part
+
+
 def touched(log: Iterable[Seen]) -> list[str]:
     """What was done to Jobs that are not ours."""
     others = [seen for seen in log if seen.kind == "Job" and seen.body["metadata"]["name"] == BYSTANDER]
@@ -130,6 +160,8 @@ def wrong_end(log: Sequence[Seen], uid: str, end: End, *, killed: int = 0) -> li
     own = [seen for seen in last.values() if seen.body["metadata"].get("labels", {}).get(TASK_UID) == uid]
     jobs = [seen for seen in own if seen.kind == "Job" and not seen.gone]
     pods = [seen for seen in own if seen.kind == "Pod" and not seen.gone]
+    if killed and end.state == "Complete" and not jobs:  # of a worker that died once it had said that all was done
+        end = replace(end, jobs=0)
     active = [pod for pod in pods if pod.body["status"].get("phase") not in {"Succeeded", "Failed"}]
     found = {"gone": task.gone, "jobs": len(jobs), "active pods": len(active)}
     wanted = {"gone": end.gone, "jobs": end.jobs, "active pods": 0}

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from longtask.api.names import EXIT_NEVER_RETRY, EXIT_SAVED
 from longtask.api.status import LongTaskStatus, Progress
+from longtask.clock import ServerClock
 from longtask.worker.api import LONGEST_RETRY_AFTER, Answer, _answer, _seconds
 from longtask.worker.apistore import ApiStore
 from longtask.worker.console import leave_message
@@ -167,6 +168,7 @@ class Scripted:
 
     def __init__(self, *answers: Answer) -> None:
         self._answers = list(answers)
+        self.clock = ServerClock()
         self.sent: list[Any] = []
 
     def get(self, _path: str, _seconds: float) -> Answer:

@@ -89,6 +89,7 @@ def _create_pod(world: World, setting: Setting, job: SimJob) -> World:
         task_uid=job.owner or "",
         owner=job.uid,
         attempt=job.attempt,
+        created=world.now,
         node=None if setting.step_by_step else working_node(world),
     )
     if all(stored.uid != job.uid or stored.deleting for stored in world.jobs):

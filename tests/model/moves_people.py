@@ -137,6 +137,14 @@ def _meddled_beside(world: World, setting: Setting, task: SimTask) -> Iterator[t
                 yield f"somebody creates a Job named {name}", changed(world, jobs=(*world.jobs, job), serial=serial)
     if Harm.MAKE_POD in setting.harms:
         name = f"{job_name(task.name, task.uid, attempt)}-{serial:05}"
-        pod = SimPod(name=name, uid=f"pod-{serial}", task_uid=task.uid, owner=None, attempt=attempt, tracked=False)
+        pod = SimPod(
+            name=name,
+            uid=f"pod-{serial}",
+            task_uid=task.uid,
+            owner=None,
+            attempt=attempt,
+            created=world.now,
+            tracked=False,
+        )
         truth = changed(world.truth, meddled=True)
         yield f"somebody makes pod {name}", changed(world, pods=(*world.pods, pod), serial=serial, truth=truth)

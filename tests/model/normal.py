@@ -32,7 +32,7 @@ def normal(world: World, setting: Setting) -> World:
             if thing.checkpoint is not None:
                 times.add(thing.checkpoint.time)
         elif isinstance(thing, SimPod):
-            times.update(time for time in (thing.asked, thing.ended) if time is not None)
+            times.update(time for time in (thing.created, thing.asked, thing.ended) if time is not None)
     moved = {uid: _ranks(found) for uid, found in versions.items() if len(found) != max(found) + 1}
     late = _ranks(times) if setting.logical and times and len(times) != max(times) + 1 else None
     if setting.logical and world.now != len(times):
@@ -124,9 +124,10 @@ class _Renumber:
 
     def _timed(self, thing: T) -> T:
         times = self._times or {}
-        if isinstance(thing, SimPod) and (thing.asked is not None or thing.ended is not None):
+        if isinstance(thing, SimPod):
             asked = None if thing.asked is None else times[thing.asked]
-            return changed(thing, asked=asked, ended=None if thing.ended is None else times[thing.ended])
+            ended = None if thing.ended is None else times[thing.ended]
+            return changed(thing, created=times[thing.created], asked=asked, ended=ended)
         if isinstance(thing, SimTask) and thing.checkpoint is not None:
             return changed(thing, checkpoint=changed(thing.checkpoint, time=times[thing.checkpoint.time]))
         return thing

@@ -225,6 +225,7 @@ class SimPod(Kept):
     owner: str | None
     """UID of the controlling Job."""
     attempt: int = 1
+    created: int = 0
     phase: PodPhase = PodPhase.PENDING
     node: str | None = None
     """None until it is scheduled."""

@@ -134,6 +134,7 @@ def seen_pod(pod: SimPod) -> ObservedPod:
         task_uid=pod.task_uid,
         owner_uid=pod.owner,
         attempt=pod.attempt,
+        created=at(pod.created),
         phase=pod.phase,
         node=pod.node,
         deletion_time=None if pod.asked is None else at(pod.asked + pod.grace),

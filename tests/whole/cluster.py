@@ -6,10 +6,11 @@ operator and API server is nothing to them. It must not know the operator.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from longtask.api import names
-from longtask.shell.cycle import utc_now
+from longtask.clock import utc
 
 if TYPE_CHECKING:
     from tests.whole.store import Store
@@ -185,7 +186,7 @@ class Controllers:
 
 
 def _now() -> str:
-    return utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    return utc(time.time()).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _condition(job: Json, kind: str) -> str | None:

@@ -156,9 +156,10 @@ def start_operator(rig: Rig, **settings: Any) -> asyncio.Task[None]:  # noqa: AN
 
 
 @asynccontextmanager
-async def operated(**settings: Any) -> AsyncIterator[Rig]:  # noqa: ANN401 - fields of Settings
-    """A cluster with an operator. An operator that ended by itself fails the test."""
+async def operated(*, ahead: float = 0.0, **settings: Any) -> AsyncIterator[Rig]:  # noqa: ANN401 - fields of Settings
+    """A cluster with an operator. An operator that ended by itself fails the test. `ahead`: seconds; see FakeApi."""
     async with cluster() as rig:
+        rig.server.ahead = ahead
         operator = start_operator(rig, **settings)
         try:
             yield rig

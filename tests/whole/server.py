@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -73,6 +75,7 @@ class FakeApi:
         self.faults: list[Fault] = []
         self.url = ""
         self.away = False
+        self.ahead = 0.0  # seconds by which its clock is ahead of this machine's
         self.oldest = 0  # watches from before that version are answered with 410
         self.deaf: set[str] = set()  # kinds of which watches tell nothing but bookmarks
         self._generation = 0  # of watches: those of an earlier one end
@@ -129,6 +132,12 @@ class FakeApi:
             "watch" in request.query,
         )
         self.calls.append(call)
+        answer = await self._meet(request, call, parts)
+        if not answer.prepared:
+            answer.headers["Date"] = formatdate(time.time() + self.ahead, usegmt=True)
+        return answer
+
+    async def _meet(self, request: web.BaseRequest, call: Call, parts: dict[str, str]) -> web.StreamResponse:
         fault = next((fault for fault in self.faults if fault.times > 0 and fault.matches(call)), None)
         if fault is not None:
             fault.times -= 1

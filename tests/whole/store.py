@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import time
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from longtask.shell.cycle import utc_now
+from longtask.clock import utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,7 +66,7 @@ class Store:
         made["metadata"] |= {
             "uid": str(uuid.uuid4()),
             "generation": 1,
-            "creationTimestamp": utc_now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "creationTimestamp": utc(time.time()).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         return self._keep(key, "ADDED", made)
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import time
+from datetime import datetime
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.whole.rig import NAMESPACE, is_job_creation, operated
 
@@ -93,6 +98,22 @@ async def test_a_namespace_that_was_made_anew_gets_access_for_its_workers_again(
         await rig.until_state("Running", "again")
 
         assert rig.store.get("rolebindings", NAMESPACE, "longtask-worker")["subjects"]
+
+
+async def test_time_is_counted_by_the_api_servers_clock_whatever_the_own_one_shows(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    began = time.time() - 7200
+    async with operated(ahead=-7200) as rig:
+        rig.create()
+        await rig.until_state("Running")
+        rig.controllers.finish(rig.task())
+        await rig.until_state("Complete")
+        status = rig.task()["status"]
+
+    assert re.search(r"this machine's clock is \+(7199|7200|7201) s off", caplog.text)
+    for written in (status["startTime"], status["completionTime"], status["conditions"][0]["lastTransitionTime"]):
+        assert datetime.fromisoformat(written).timestamp() == pytest.approx(began, abs=70)
 
 
 def _lists_since(calls: list[Call]) -> int:

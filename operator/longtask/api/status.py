@@ -66,7 +66,7 @@ class Checkpoint(Model):
         "were. Interval: a regular save. Stop: the last save before leaving, because the worker was asked "
         "to stop. Done: all the work is done."
     )
-    time: Timestamp = Field(description="When this was written, by the worker's clock.")
+    time: Timestamp = Field(description="When this was written, as the worker says.")
     data: Annotated[str, StringConstraints(max_length=names.MAX_DATA)] = Field(
         description="Where to go on, in the work's own words: an opaque string of at most 32768 "
         "characters. Emptied when the task is terminated. Every pod of the namespace can read it: it must "

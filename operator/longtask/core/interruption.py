@@ -22,7 +22,7 @@ def interrupted(o: Observed) -> bool:
     """Whether the worker that was at work has saved because it was asked to stop, and has ended.
 
     The save of an earlier suspend looks the same. So a worker must have been seen since (`Running`), and no other pod
-    may have ended by itself after that save.
+    that has ended by itself may have been created after that save (times of pods have whole seconds).
     """
     checkpoint = o.task.status.checkpoint
     if checkpoint is None or not was_at_work(o):
@@ -30,7 +30,8 @@ def interrupted(o: Observed) -> bool:
     if o.task.keeps_file:
         return _program_interrupted(o, checkpoint.holder)
     last = o.last_failed(o.pods)
-    crashed_since = last is not None and last.uid != checkpoint.holder and (last.ended or o.now) > checkpoint.time
+    saved = checkpoint.time.replace(microsecond=0)
+    crashed_since = last is not None and last.uid != checkpoint.holder and (last.created or o.now) >= saved
     return checkpoint.cause is CheckpointCause.STOP and not crashed_since
 
 

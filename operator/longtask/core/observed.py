@@ -181,6 +181,7 @@ class ObservedPod:
     owner_uid: str | None
     """UID of its controller. None for a pod that lost its Job or was made by hand."""
     attempt: int
+    created: datetime | None
     phase: PodPhase
     node: str | None
     deletion_time: datetime | None
@@ -191,6 +192,7 @@ class ObservedPod:
     worker_started: bool
     """The worker's container is running now."""
     ended: datetime | None
+    """By the clock of its node."""
     exit_code: int | None
     last_words: str
     """The termination message of the worker's container: by our default the tail of its log."""
@@ -203,18 +205,12 @@ class ObservedPod:
 
     @property
     def asked_to_stop(self) -> bool:
-        """Whether somebody may have asked it to stop before it ended (times have whole seconds: a tie counts).
+        """Whether somebody may have asked it to stop before it ended. Nobody can tell whether that was before.
 
-        The kubelet's own last delete, with a grace of 0, sets the time of deletion anew (seen): the moment of asking is
-        lost then, and nobody can tell.
+        When it ended is told by its node's clock, and when it was asked by the API server's: a node whose clock is some
+        seconds behind would have every program that exits with 0 on SIGTERM end by itself.
         """
-        if self.disrupted:
-            return True
-        if self.deletion_time is None:
-            return False
-        if self.ended is None or not self.deletion_grace:
-            return True
-        return self.deletion_time - self.deletion_grace <= self.ended
+        return self.disrupted or self.deletion_time is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

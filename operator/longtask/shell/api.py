@@ -17,6 +17,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
+from longtask.clock import ServerClock
 from longtask.shell.errors import Misconfigured, Unavailable, api_error
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Api:
         self._client = ApiClient(configuration)
         self._client.rest_client = _Connections(configuration)
         self._timeout = aiohttp.ClientTimeout(total=request_seconds)
+        self.clock = ServerClock()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -158,7 +160,9 @@ class Api:
         with _translated():
             await client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
             url = client.configuration.host + path + ("?" + urlencode(query) if query else "")
+            asked = self.clock.asking()
             answer = await client.rest_client.request(method, url, headers=headers, body=body, _request_timeout=timeout)
+        self.clock.hear(answer.headers.get("Date"), asked)
         try:
             yield answer
         finally:

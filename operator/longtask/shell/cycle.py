@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from longtask.core.actions import Outcome, Question, WriteStatus
@@ -17,6 +16,7 @@ from longtask.shell.errors import ApiError, Outdated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from longtask.core.actions import Plan
     from longtask.core.observed import ObservedTask, Trouble
@@ -34,11 +34,6 @@ _UNSEEN_SECONDS = 1.0
 """How soon to look again after actions of which nothing shows in memory."""
 
 
-def utc_now() -> datetime:
-    """The time of day, in one place."""
-    return datetime.now(UTC)  # noqa: TID251  the shell is where the clock is read
-
-
 class Cycle:
     """Works on the keys of a queue: UIDs of tasks."""
 
@@ -49,8 +44,9 @@ class Cycle:
         prover: Prover,
         queue: WorkQueue,
         *,
-        now: Callable[[], datetime] = utc_now,
+        now: Callable[[], datetime],
     ) -> None:
+        """`now`: the time of day, by the clock that wrote what it is compared with: the API server's."""
         self._cluster = cluster
         self._executor = executor
         self._prover = prover

@@ -17,6 +17,7 @@ import kopf
 
 from longtask import __version__
 from longtask.api import names
+from longtask.clock import utc
 from longtask.core.observed import ObservedJob, ObservedPod
 from longtask.shell.api import Api, load_configuration
 from longtask.shell.cluster import JOBS_PATH, PODS_PATH, Cluster
@@ -35,6 +36,7 @@ from longtask.shell.workqueue import WorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from datetime import datetime
 
     from kubernetes.aio.client import Configuration
 
@@ -46,6 +48,9 @@ _log = logging.getLogger(__name__)
 
 _GUARD_PATIENCE = 30.0
 """Seconds. Helm creates the Deployment before kinds that it does not know, such as admission policies."""
+
+_CLOCKS_DIFFER = 5.0
+"""Seconds of difference that are worth a line in the log."""
 
 
 async def run_operator(settings: Settings, configuration: Configuration | None = None) -> None:
@@ -119,7 +124,7 @@ class Operator:
 
     def _parts(self) -> list[Coroutine[None, None, None]]:
         sweep = Sweep(self._cluster, self._settings.sweep_seconds)
-        cycle = Cycle(self._cluster, self._executor, Prover(self._cluster.list_pods), self._queue)
+        cycle = Cycle(self._cluster, self._executor, Prover(self._cluster.list_pods), self._queue, now=self._api_time)
         workers = [self._work(cycle) for _ in range(self._settings.workers)]
         return [self._jobs.run(), self._pods.run(), sweep.run(), *workers]
 
@@ -151,6 +156,7 @@ class Operator:
             try:
                 await require_guards(self._cluster)
                 if await self._cluster.is_discoverable():
+                    self._compare_clocks()
                     return
                 _log.warning("waiting for discovery to show %s", names.CRD_NAME)
             except Misconfigured as problem:
@@ -160,6 +166,14 @@ class Operator:
             except ApiError as error:
                 _log.warning("waiting for the API server: %s", error)
             await asyncio.sleep(1)
+
+    def _compare_clocks(self) -> None:
+        ahead = self._api.clock.local_is_ahead()
+        if abs(ahead) > _CLOCKS_DIFFER:
+            _log.warning("this machine's clock is %+.0f s off the API server's, by which tasks are timed", ahead)
+
+    def _api_time(self) -> datetime:
+        return utc(self._api.clock.now())
 
     @property
     def is_ready(self) -> bool:

@@ -164,6 +164,7 @@ def pod_record(body: Json) -> ObservedPod | None:
 
 
 _NOTHING_SEEN: Json = {
+    "created": None,
     "owner_uid": "",  # not None: without an owner it would be deleted
     "phase": PodPhase.UNKNOWN,
     "node": None,
@@ -188,6 +189,7 @@ def _seen_of_pod(body: Json) -> Json:
     owner = _controller(metadata)
     deletion_time, deletion_grace = _deletion(metadata)
     return {
+        "created": values.time(metadata.get("creationTimestamp")),
         "owner_uid": None if owner is None else values.text(owner["uid"]),
         "phase": _phase(status.get("phase") or "Pending"),
         "node": values.optional(spec.get("nodeName"), str),

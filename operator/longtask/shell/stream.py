@@ -7,13 +7,14 @@ holds that). The storages below write nothing even if somebody adds one.
 from __future__ import annotations
 
 import random
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import kopf
 
 from longtask.api import names
-from longtask.shell.cycle import utc_now
+from longtask.clock import utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +68,7 @@ async def connection_info(configuration: Configuration) -> kopf.ConnectionInfo:
         token=authorization.split(" ", 1)[-1] or None,
         certificate_path=configuration.cert_file,
         private_key_path=configuration.key_file,
-        expiration=utc_now() + _LOGIN_LIFETIME,
+        expiration=utc(time.time()) + _LOGIN_LIFETIME,
     )
 
 

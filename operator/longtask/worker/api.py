@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from longtask import __version__
+from longtask.clock import ServerClock
 from longtask.worker.errors import AwayError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Door:
         self._address = urlsplit(api_server)
         self._credentials = credentials
         self._connection: http.client.HTTPConnection | None = None
+        self.clock = ServerClock()
 
     def get(self, path: str, seconds: float) -> Answer:
         """Read an object. `seconds` bounds every wait for the network. Raises AwayError, see `_ask`."""
@@ -84,8 +86,10 @@ class Door:
         if body is not None:
             headers["Content-Type"] = "application/json-patch+json"
         connection = self._connect(seconds)
+        asked = self.clock.asking()
         connection.request(method, path, body, headers)
         response = connection.getresponse()
+        self.clock.hear(response.headers.get("Date"), asked)
         text = response.read()
         if response.will_close:
             self.close()

@@ -115,6 +115,10 @@ class ApiStore:
             return _wanted(task)
         raise self._verdict(task, answer)
 
+    def now(self) -> float:
+        """See CheckpointStore: the API server's time, whatever its node's clock is."""
+        return self._door.clock.now()
+
     def close(self) -> None:
         """Close the connection."""
         self._door.close()
@@ -154,7 +158,7 @@ class ApiStore:
             "attempt": self._who.attempt,
             "sequence": base["sequence"],
             "cause": str(Cause.CLAIM),
-            "time": timestamp(),
+            "time": timestamp(self.now()),
             "data": base["data"],
         }
         if self._asked is not None and claim | {"time": ""} == self._asked | {"time": ""}:

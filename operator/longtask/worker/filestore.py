@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import socket
+import time
 from typing import TYPE_CHECKING, Any
 
 from longtask.worker.durable import replace_file
@@ -62,7 +63,7 @@ class FileStore:
             "attempt": 1,
             "sequence": base["sequence"],
             "cause": str(Cause.CLAIM),
-            "time": timestamp(),
+            "time": timestamp(self.now()),
             "data": base["data"],
         }
         self._write(self._record | {"checkpoint": claim})
@@ -76,6 +77,10 @@ class FileStore:
             record["progress"] = snapshot.progress
         self._write(record)
         return Wanted.SUSPEND
+
+    def now(self) -> float:
+        """See CheckpointStore."""
+        return time.time()
 
     def close(self) -> None:
         """Give the file to others."""

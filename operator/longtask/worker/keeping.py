@@ -65,6 +65,10 @@ class KeepingStore:
         self.vault.prune(version.stored.name for version in self._versions)
         return wanted
 
+    def now(self) -> float:
+        """See CheckpointStore."""
+        return self._status.now()
+
     def close(self) -> None:
         """Close the connection."""
         self._status.close()

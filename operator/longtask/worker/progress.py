@@ -41,7 +41,7 @@ class Meter:
 
 
 def describe(
-    *, done: int, total: int | None, message: str, rate: float | None, longest: int = 0, now: float | None = None
+    *, done: int, total: int | None, message: str, rate: float | None, longest: int = 0, now: float
 ) -> dict[str, Any]:
     """Return `status.progress`. Without a rate there is neither speed nor estimate: the work is not going on.
 
@@ -60,7 +60,7 @@ def describe(
         progress["rate"] = _number(rate)
         left = max(0, total - done) / rate if total is not None and rate > 0 else math.inf
         if left < _FARTHEST_SECONDS:
-            progress["estimatedCompletionTime"] = _whole_second((time.time() if now is None else now) + left)
+            progress["estimatedCompletionTime"] = _whole_second(now + left)
     return progress
 
 

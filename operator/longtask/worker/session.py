@@ -159,16 +159,21 @@ class Session:
         """Serialise now, in the main thread: the user's objects change while a snapshot is on its way."""
         if self._state is None:  # nothing has begun: what was saved stays as it is, or is given up when starting over
             progress = None if self._claim.data else self._progress(cause)
-            return Snapshot(cause, self._claim.data, progress, timestamp())
+            return Snapshot(cause, self._claim.data, progress, timestamp(self._store.now()))
         done = check_count(self._control.done, "done")
         data = envelope.wrap(done, self._state(), self._schema, self._long_batch(), limit=self._store.limit)
-        return Snapshot(cause, data, self._progress(cause), timestamp())
+        return Snapshot(cause, data, self._progress(cause), timestamp(self._store.now()))
 
     def _progress(self, cause: Cause) -> dict[str, Any]:
         rate = self._meter.rate() if cause is Cause.INTERVAL else None  # a task that stands still has no speed
         control = self._control
         return describe(
-            done=control.done, total=self._total, message=control.message, rate=rate, longest=self._long_batch()
+            done=control.done,
+            total=self._total,
+            message=control.message,
+            rate=rate,
+            longest=self._long_batch(),
+            now=self._store.now(),
         )
 
     def _long_batch(self) -> int:

@@ -79,6 +79,9 @@ class CheckpointStore(Protocol):
         again, which is harmless if the first one was carried out after all.
         """
 
+    def now(self) -> float:
+        """The time of day where the checkpoints are kept, in seconds since the epoch."""
+
     def close(self) -> None:
         """Let go of files and connections."""
 
@@ -93,7 +96,6 @@ def is_checkpoint(found: object) -> TypeGuard[dict[str, Any]]:
     )
 
 
-def timestamp(seconds: float | None = None) -> str:
-    """Write a time, by default now, as Kubernetes does: RFC 3339 in UTC, here with microseconds."""
-    now = time.time() if seconds is None else seconds
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1_000_000):06d}Z"
+def timestamp(seconds: float) -> str:
+    """Write a time, in seconds since the epoch, as Kubernetes does: RFC 3339 in UTC, here with microseconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds % 1 * 1_000_000):06d}Z"

@@ -148,6 +148,7 @@ def a_pod(*, attempt: int = 1, **changes: Any) -> ObservedPod:  # noqa: ANN401
         task_uid=UID,
         owner_uid=JOB_UID if attempt == 1 else f"{JOB_UID}-{attempt}",
         attempt=attempt,
+        created=ago(hours=1),
         phase=PodPhase.RUNNING,
         node="node-1",
         deletion_time=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from longtask.api.status import CheckpointCause, State
 from longtask.core.reconcile import reconcile
 from tests.unit.core.builders import (
     HOLDER,
+    NOW,
     a_checkpoint,
     a_job,
     a_task,
@@ -88,13 +90,22 @@ def test_a_worker_that_ended_without_a_last_save_is_no_interruption(cause: Check
 
 
 def test_a_pod_that_crashed_after_the_save_of_another_is_no_interruption() -> None:
-    crashed = an_ended_pod(1, uid="another", ended=ago(seconds=5))
+    crashed = an_ended_pod(1, uid="another", created=ago(seconds=5))
     assert written(interrupted(a_job(), crashed, done_at_start=5)).attempt == 1
+
+
+@pytest.mark.parametrize("clock", [-3600, 3600])
+def test_the_clock_of_a_node_says_nothing_about_the_order_of_a_crash_and_a_save(clock: int) -> None:
+    ended = NOW + timedelta(seconds=clock)
+    before = an_ended_pod(1, uid="another", created=ago(minutes=5), ended=ended)
+    after = an_ended_pod(1, uid="another", created=ago(seconds=5), ended=ended)
+    assert written(interrupted(a_job(), before, done_at_start=5)).attempt == 2
+    assert written(interrupted(a_job(), after, done_at_start=5)).attempt == 1
 
 
 @pytest.mark.parametrize(
     "pod",
-    [an_ended_pod(75, uid=HOLDER, ended=ago(seconds=5)), an_ended_pod(1, uid="another", ended=ago(minutes=5))],
+    [an_ended_pod(75, uid=HOLDER, created=ago(seconds=5)), an_ended_pod(1, uid="another", created=ago(minutes=5))],
     ids=["the pod that saved", "a crash before"],
 )
 def test_ends_that_belong_to_the_interruption_do_not_hide_it(pod: ObservedPod) -> None:

@@ -122,6 +122,7 @@ _pods = st.builds(
     attempt=st.sampled_from([1, 2]),
     uid=st.sampled_from([HOLDER, "another"]),
     owner_uid=st.sampled_from([None, JOB_UID, a_job(attempt=2).uid, "stranger"]),
+    created=_any_time,
     phase=st.sampled_from(list(PodPhase)),
     node=st.sampled_from([None, "node-1"]),
     deletion_time=_any_time,

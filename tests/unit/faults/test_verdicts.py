@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,15 @@ from tests.e2e.support.watch import Seen
 from tests.e2e.support.watch_verdicts import TASK_UID
 from tests.faults.request import Request
 from tests.faults.scenarios import End
-from tests.faults.verdicts import as_far_as_it_got, foreign_writes, needless_calls, violations, wrong_end, wrong_output
+from tests.faults.verdicts import (
+    as_far_as_it_got,
+    foreign_writes,
+    needless_calls,
+    violations,
+    wrong_end,
+    wrong_output,
+    wrong_times,
+)
 
 UID = "0123456789"
 END = End(state="Complete", reason="Done", items=3)
@@ -91,6 +100,25 @@ def test_a_call_for_a_person_is_seen() -> None:
     assert needless_calls([body]) == []
     body["status"]["conditions"].append({"type": "Stalled", "status": "True", "reason": "NameTaken"})
     assert needless_calls([body]) == ["a person is called without need: NameTaken"]
+
+
+@pytest.mark.parametrize(
+    ("status", "wrong"),
+    [
+        ({"startTime": "2026-01-01T11:59:58Z"}, []),
+        ({"conditions": [{"lastTransitionTime": "2026-01-01T12:10:02Z"}]}, []),
+        ({"conditions": [{"lastTransitionTime": "2026-01-01T13:05:00Z"}]}, ["2026-01-01T13:05:00Z"]),
+        ({"checkpoint": {"time": "2026-01-01T11:05:00.123456Z"}}, ["2026-01-01T11:05:00.123456Z"]),
+        ({"history": [{"time": "2025-01-01T12:05:00Z"}] * 2}, ["2025-01-01T12:05:00Z"]),
+        ({"nextTryTime": "2026-01-01T13:05:00Z"}, []),
+        ({"progress": {"estimatedCompletionTime": "2027-01-01T13:05:00Z"}}, []),
+        ({"checkpoint": {"data": "2025-01-01T12:05:00Z"}, "restartFrom": "Beginning", "attempt": 2}, []),
+    ],
+)
+def test_a_time_by_a_clock_that_is_wrong_is_seen(status: dict[str, Any], wrong: list[str]) -> None:
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
+    found = wrong_times([{"status": status}], noon, noon + 600)
+    assert [word.split()[3].rstrip(",") for word in found] == wrong
 
 
 def test_an_end_that_differs_is_told() -> None:

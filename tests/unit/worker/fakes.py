@@ -136,6 +136,10 @@ class Script:
         assert isinstance(answer, Wanted)
         return answer
 
+    def now(self) -> float:
+        """Always the same time of day."""
+        return 1.8e9
+
     def close(self) -> None:
         """Keep that in mind."""
         self.closed = True

@@ -79,6 +79,7 @@ class StandIn:
         self.attempts: dict[str, int] = {}  # of a pod, by its UID; 1 where nothing is said
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
+        self.ahead = 0.0  # seconds by which its clock is ahead of this machine's
         self.on_patch: Callable[[Request], None] = lambda _: None  # called, unlocked, before a patch is carried out
         self.changed = threading.Condition(threading.RLock())
         self._certificate = certificate
@@ -248,6 +249,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PATCH(self) -> None:
         self._serve(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(time.time() + self.server.stand_in.ahead if timestamp is None else timestamp)
 
     def log_message(self, *_: object) -> None:
         """Nothing: tests look at `requests`."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from longtask.clock import ServerClock
 from longtask.worker.api import Answer, Door
 from longtask.worker.apistore import PERMISSION_PATIENCE, ApiStore
 from longtask.worker.errors import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 def door(mocker: MockerFixture) -> Mock:
     """A door whose patches are carried out on the task that a GET shows."""
     door: Mock = mocker.create_autospec(Door, instance=True)
+    door.clock = ServerClock()
     door.get.side_effect = lambda *_: found(door.task)
     door.patch.side_effect = lambda _path, operations, _seconds: carried_out(door, operations)
     door.task = a_task()

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import json
 import signal
+import time
+from datetime import datetime
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.unit.worker.builders import COUNT, pod_environment, run_worker
 from tests.unit.worker.standin import StandIn
@@ -31,6 +35,22 @@ def test_a_task_runs_to_its_end_and_says_so(tmp_path: Path) -> None:
         assert server.task["status"]["progress"] == {"done": 10, "total": 10, "percent": 100}
         assert worker.lines.index("cleanup done") > worker.lines.index("end 9")
         assert (tmp_path / "termination-log-1").read_text() == "done: checkpoint 1, 10 of 10 (100 %)"
+
+
+def test_times_are_the_api_servers_whatever_the_nodes_clock_says(tmp_path: Path) -> None:
+    with StandIn() as server:
+        server.ahead = 86400.0
+        with run_worker(tmp_path, pod_environment(server, tmp_path), "count.py:Steps", "--save-every", "0") as worker:
+            worker.steps(3)
+            worker.await_line("begin 3")
+            worker.signal()
+            worker.step()
+            assert worker.wait() == 75
+        times = [patch.checkpoint["time"] for patch in server.patches()]
+        estimates = [(patch.progress or {}).get("estimatedCompletionTime") for patch in server.patches()]
+    assert any(estimates), (times, estimates)
+    for written in [*times, *filter(None, estimates)]:
+        assert datetime.fromisoformat(written).timestamp() == pytest.approx(time.time() + 86400, abs=60)
 
 
 def test_a_suspended_task_goes_on_exactly_where_it_was(tmp_path: Path) -> None:

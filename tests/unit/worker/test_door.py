@@ -6,6 +6,7 @@ import http.client
 import os
 import shutil
 import ssl
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,14 @@ def test_a_good_answer_is_the_object(server: StandIn, door_to: Callable[..., Doo
     answer = door_to(server).get(PATH, 5.0)
     assert answer.ok
     assert answer.body["metadata"]["uid"] == UID
+
+
+@pytest.mark.parametrize("ahead", [0.0, 7200.0, -7200.0])
+def test_every_answer_tells_the_time_of_day(server: StandIn, door_to: Callable[..., Door], ahead: float) -> None:
+    server.ahead = ahead
+    door = door_to(server)
+    door.get(PATH, 5.0)
+    assert door.clock.now() == pytest.approx(time.time() + ahead, abs=10)
 
 
 def test_a_patch_is_a_json_patch_with_our_name(

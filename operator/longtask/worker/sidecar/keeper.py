@@ -178,8 +178,9 @@ class Keeper:
             total=None if told is None else told.total,
             message=message,
             rate=self._meter.rate() if cause is Cause.INTERVAL and not self._stop.requested else None,
+            now=self._store.now(),
         )
-        return Snapshot(cause, self._data, progress, timestamp())
+        return Snapshot(cause, self._data, progress, timestamp(self._store.now()))
 
     def _insist(self, ask: Callable[[], T]) -> T:
         """Ask until there is an answer, also after a stop request: whoever ends this container bounds it."""
