@@ -15,6 +15,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from tests.e2e.support.furniture import IMAGE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from multiprocessing.context import ForkServerProcess
@@ -73,6 +75,7 @@ class Operator:
             "PATH": os.environ.get("PATH", ""),
             "LONGTASK_HEALTH_PORT": "0",
             "LONGTASK_LOG_LEVEL": "DEBUG",
+            "LONGTASK_SIDECAR_IMAGE": IMAGE,
             "LONGTASK_LOG_FORMAT": "text",
             **{f"LONGTASK_{name.upper()}": f"{value:g}" for name, value in self.settings.items()},
         }

@@ -90,7 +90,7 @@ def carry_out(site: Site, plan: Plan, token: str, folder: Path) -> Outcome:
             task = site.start(name, {**scenario.settings, "CLOCK": plan.clocks.workers, **detour(doors)})
             try:
                 killing = any(rule.client == "worker" and rule.action == "kill" for rule in plan.rules)
-                scenario.steps(Scene(task, partial(site.let_go, name) if killing else lambda: None))
+                scenario.steps(Scene(task, partial(site.touch, name), killing))
                 settle(ledger, operator)
             except AssertionError as error:
                 wrong.append(f"it does not get there: {error}")

@@ -1,16 +1,16 @@
 """What happens to a task under faults: between them, the scenarios take every transition that there is.
 
-Each is what a user (or somebody else in the cluster) does, step by step, and what must come out whatever the faults.
-It must not know of any fault.
+Each is what is done to a task (acts.py), and what must come out whatever the faults. It must not know of any fault.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from tests.faults.scene import PATIENCE
+from longtask.worker.parking import ASK_EVERY
+from tests.faults import acts
 from tests.faults.site import HOLD, ITEMS
 
 if TYPE_CHECKING:
@@ -59,112 +59,8 @@ class Scenario:
 
 
 HELD: Final[Mapping[str, object]] = MappingProxyType({"HOLD": HOLD})
-
-
-def _complete(scene: Scene) -> None:
-    scene.until("Complete")
-
-
-def _suspend_and_resume(scene: Scene) -> None:
-    _suspend(scene)
-    scene.want("Run")
-    scene.until("Complete")
-
-
-def _suspend(scene: Scene) -> None:
-    scene.until_held()
-    scene.want("Suspend")
-    scene.until("Suspended")
-
-
-def _suspend_unseen(scene: Scene) -> None:
-    """Nobody waits until the operator has seen the worker."""
-    scene.task.wait_for_saved(HOLD, seconds=PATIENCE)
-    scene.want("Suspend")
-    scene.until("Suspended")
-
-
-def _suspend_while_starting(scene: Scene) -> None:
-    scene.until_pod("that waits for a node", lambda pod: pod["status"]["phase"] == "Pending")
-    scene.want("Suspend")
-    scene.until("Suspended")
-
-
-def _terminate_running(scene: Scene) -> None:
-    scene.until_held()
-    scene.want("Terminate")
-    scene.until("Terminated")
-
-
-def _terminate_suspended(scene: Scene) -> None:
-    _suspend(scene)
-    scene.want("Terminate")
-    scene.until("Terminated")
-
-
-def _terminate_after(state: str) -> Callable[[Scene], None]:
-    def steps(scene: Scene) -> None:
-        scene.until(state)
-        scene.want("Terminate")
-        scene.until("Terminated")
-
-    return steps
-
-
-def _terminate_while_suspending(scene: Scene) -> None:
-    scene.until_held()
-    scene.want("Suspend")
-    scene.until_pod("that is stopping", lambda pod: "deletionTimestamp" in pod["metadata"])
-    scene.want("Terminate")
-    scene.until("Terminated")
-
-
-def _delete_object(scene: Scene) -> None:
-    scene.until_held()
-    scene.task.delete()
-    scene.task.wait_until_bare(seconds=PATIENCE)
-
-
-def _retry_afresh(scene: Scene) -> None:
-    scene.until("Failed")
-    scene.want("Suspend")
-    scene.until("Suspended")
-    scene.want("Run")
-    scene.until("Complete")
-
-
-def _change_template(scene: Scene) -> None:
-    _suspend(scene)
-    body = scene.task.read()
-    container: dict[str, Any] = body["spec"]["template"]["spec"]["containers"][0]
-    container["env"].append({"name": "CHANGED", "value": "1"})
-    scene.task.patch({"spec": {"template": {"spec": {"containers": [container]}}}})
-    scene.want("Run")
-    scene.until("Complete")
-
-
-def _interrupted_by_deleting(kind: str) -> Callable[[Scene], None]:
-    def steps(scene: Scene) -> None:
-        scene.until_held()
-        scene.delete(kind)
-        scene.until("Complete")
-
-    return steps
-
-
-def _restart(scene: Scene) -> None:
-    scene.until_held()
-    scene.task.patch({"spec": {"restartNonce": 1}})
-    scene.until("Complete")
-
-
-def _clean_up(scene: Scene) -> None:
-    scene.until_held()
-    scene.task.patch({"spec": {"cleanup": {"command": ["true"]}}})
-    scene.task.wait("kept", lambda body: body["metadata"].get("finalizers"), seconds=PATIENCE)
-    scene.want("Terminate")
-    scene.until("Terminated")
-    scene.task.wait("free", lambda body: not body["metadata"].get("finalizers"), seconds=PATIENCE)
+FILE: Final = {"file": "/state/position", "interruptedExitCodes": [143]}
+CLAIM: Final = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "16Mi"}}}}
 
 
 _NOWHERE: Final = {"pod": {"nodeSelector": {"longtask.dev/tests": "no-such-node"}}}
@@ -175,34 +71,34 @@ SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
     {
         scenario.name: scenario
         for scenario in (
-            Scenario(name="complete", steps=_complete, end=_DONE, writes=4),
-            Scenario(name="suspend-resume", steps=_suspend_and_resume, settings=HELD, end=_DONE, writes=9),
+            Scenario(name="complete", steps=acts.complete, end=_DONE, writes=4),
+            Scenario(name="suspend-resume", steps=acts.suspend_and_resume, settings=HELD, end=_DONE, writes=9),
             Scenario(
                 name="suspend",
-                steps=_suspend_unseen,
+                steps=acts.suspend_unseen,
                 settings={**HELD, "LINGER": 1},
                 end=End(state="Suspended", reason="Saved", items=HOLD + 1),
                 writes=5,
             ),
             Scenario(
                 name="suspend-while-starting",
-                steps=_suspend_while_starting,
+                steps=acts.suspend_while_starting,
                 settings=_NOWHERE,
                 end=End(state="Suspended", reason="NotStarted", items=0),
                 writes=5,
                 stalls=True,
             ),
-            Scenario(name="terminate-running", steps=_terminate_running, settings=HELD, end=_TERMINATED, writes=5),
+            Scenario(name="terminate-running", steps=acts.terminate_running, settings=HELD, end=_TERMINATED, writes=5),
             Scenario(
                 name="terminate-suspended",
-                steps=_terminate_suspended,
+                steps=acts.terminate_suspended,
                 settings=HELD,
                 end=End(state="Terminated", reason="NoCleanup", items=HOLD + 1, jobs=0),
                 writes=7,
             ),
             Scenario(
                 name="terminate-failed",
-                steps=_terminate_after("Failed"),
+                steps=acts.terminate_after("Failed"),
                 settings={"CRASH": HOLD, "backoff_limit": 0},
                 end=End(state="Terminated", reason="NoCleanup", items=HOLD, failures=1, jobs=0),
                 writes=8,
@@ -210,27 +106,27 @@ SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
             ),
             Scenario(
                 name="terminate-complete",
-                steps=_terminate_after("Complete"),
+                steps=acts.terminate_after("Complete"),
                 end=End(state="Terminated", reason="Terminated", items=ITEMS, jobs=0),
                 writes=6,
             ),
             Scenario(
                 name="terminate-while-suspending",
-                steps=_terminate_while_suspending,
+                steps=acts.terminate_while_suspending,
                 settings={**HELD, "LINGER": 2},
                 end=_TERMINATED,
                 writes=6,
             ),
             Scenario(
                 name="delete",
-                steps=_delete_object,
+                steps=acts.delete_object,
                 settings=HELD,
                 end=End(state="", reason="", items=HOLD + 1, gone=True, jobs=0),
                 writes=3,
             ),
             Scenario(
                 name="retry-afresh",
-                steps=_retry_afresh,
+                steps=acts.retry_afresh,
                 settings={"CRASH": HOLD, "backoff_limit": 0},
                 end=End(state="Complete", reason="Done", items=ITEMS, attempt=2, failures=0),
                 writes=13,
@@ -238,14 +134,14 @@ SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
             ),
             Scenario(
                 name="change-template",
-                steps=_change_template,
+                steps=acts.change_template,
                 settings=HELD,
                 end=End(state="Complete", reason="Done", items=ITEMS, attempt=2, failures=0),
                 writes=10,
             ),
             Scenario(
                 name="leave-with-work-left",
-                steps=_complete,
+                steps=acts.complete,
                 settings={"LEAVE": HOLD, "backoff_limit": 1},
                 end=End(state="Complete", reason="Done", items=ITEMS, attempt=2, failures=1),
                 writes=9,
@@ -253,29 +149,50 @@ SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
             ),
             Scenario(
                 name="restart",
-                steps=_restart,
+                steps=acts.restart,
                 settings=HELD,
                 end=End(state="Complete", reason="Done", items=ITEMS, attempt=2, failures=0),
                 writes=9,
             ),
             Scenario(
                 name="clean-up",
-                steps=_clean_up,
+                steps=acts.clean_up,
                 settings=HELD,
                 end=End(state="Terminated", reason="Terminated", items=HOLD + 1, saved=HOLD, jobs=0),
                 writes=11,
                 finalizer=True,
             ),
             Scenario(
+                name="wait-for-batch",
+                steps=acts.wait_for_batch,
+                settings={**HELD, "LINGER": ASK_EVERY + 1, "spec": {"suspend": {"waitForBatch": True}}},
+                end=_DONE,
+                writes=12,
+            ),
+            Scenario(
+                name="program-with-a-file",
+                steps=acts.suspend_and_resume,
+                settings={**HELD, "program": "filed", "spec": {"checkpoint": FILE}},
+                end=End(state="Complete", reason="ExitedZero", items=ITEMS),
+                writes=9,
+            ),
+            Scenario(
+                name="claim-of-its-own",
+                steps=acts.terminate_with_a_claim,
+                settings={**HELD, "spec": {"checkpoint": {"volume": {"claimTemplate": CLAIM}}}},
+                end=End(state="Terminated", reason="NoCleanup", items=HOLD + 1, jobs=0),
+                writes=10,
+            ),
+            Scenario(
                 name="pod-deleted",
-                steps=_interrupted_by_deleting("Pod"),
+                steps=acts.interrupted_by_deleting("Pod"),
                 settings=HELD,
                 end=End(state="Complete", reason="Done", items=ITEMS, attempt=2),
                 writes=8,
             ),
             Scenario(
                 name="job-deleted",
-                steps=_interrupted_by_deleting("Job"),
+                steps=acts.interrupted_by_deleting("Job"),
                 settings=HELD,
                 end=End(state="Complete", reason="Done", items=ITEMS, attempt=2),
                 writes=7,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from longtask.api.names import claim_name
 from tests.e2e.support.client import wait_for
 from tests.e2e.support.tasks import LOOK, Handle, done_of, settled_in
 from tests.faults.site import HOLD
@@ -21,12 +22,13 @@ PATIENCE: Final = 100.0  # seconds for anything: a Job waits 10 s and more befor
 class Scene:
     """A task under observation, and the hands of those who do something to it.
 
-    `let_go` sees to it that no worker holds a batch but the one that does so now: that one may just have been killed,
-    and nobody would ask its successor to stop.
+    `touch` makes a file that the program looks for. `killing`: whether workers are killed. Then none holds a batch but
+    the one that does so now: that one may just be dead, and nobody would ask its successor to stop.
     """
 
     task: Handle
-    let_go: Callable[[], None]
+    touch: Callable[[str], None]
+    killing: bool
 
     def want(self, desired: str) -> None:
         """Change the one field."""
@@ -43,7 +45,8 @@ class Scene:
             return settled_in(body, "Running") and done_of(body) >= HOLD
 
         self.task.wait("at work on its batch", held, seconds=PATIENCE)
-        self.let_go()
+        if self.killing:
+            self.touch("stayed")
 
     def until_pod(self, what: str, condition: Callable[[Body], object]) -> None:
         """Wait until one of its pods fulfils a condition."""
@@ -54,6 +57,16 @@ class Scene:
             what=f"a pod {what}",
             state=self.task.story,
         )
+
+    def until_no_claim(self) -> None:
+        """Wait until the claim that was made for it is gone."""
+        name = claim_name(self.task.name, self.task.uid)
+
+        def claims() -> list[Body]:
+            found = self.task.api.list_all("PersistentVolumeClaim", self.task.namespace)
+            return [claim for claim in found if claim["metadata"]["name"] == name]
+
+        wait_for(lambda: not claims(), timeout=PATIENCE, every=LOOK, what=f"no {name}", state=claims)
 
     def delete(self, kind: str) -> None:
         """Have somebody delete its present Job, or pod."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.support.client import Api, Body
 
-PROGRAM: Final = Path(__file__).parent / "programs" / "steps.py"
+PROGRAMS: Final = tuple(sorted((Path(__file__).parent / "programs").iterdir()))
 ACCESS: Final = "longtask-worker"
 BYSTANDER: Final = "bystander"
 ITEMS: Final = 6
@@ -41,7 +41,9 @@ class Site:
         """Make it, with all that every plan finds there."""
         self.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
         self.lab = Lab(self.api, self.namespace, self.kubeconfig).furnish()
-        self.api.patch("ConfigMap", "programs", self.namespace, {"data": {PROGRAM.name: PROGRAM.read_text()}})
+        self.api.patch(
+            "ConfigMap", "programs", self.namespace, {"data": {path.name: path.read_text() for path in PROGRAMS}}
+        )
         self.api.create(bystander(), self.namespace)
         self.lab.in_reader("true")
         return self
@@ -58,9 +60,9 @@ class Site:
         """The items that were written, with the epochs that wrote them, in the order of writing."""
         return [(int(item), int(epoch)) for item, epoch in map(str.split, self.lab.lines(f"{name}/items"))]
 
-    def let_go(self, name: str) -> None:
-        """Have no worker of a task hold its batch, but the one that does so already."""
-        self.lab.touch(f"{name}/stayed")
+    def touch(self, name: str, file: str) -> None:
+        """Make a file that a task's program looks for."""
+        self.lab.touch(f"{name}/{file}")
 
     def clear(self) -> None:
         """Leave nothing of a plan behind but what the garbage collector removes by itself."""
@@ -71,13 +73,15 @@ class Site:
 
 
 def manifest(name: str, settings: Mapping[str, object]) -> Body:
-    """A task of `steps.py`."""
-    program = {key: value for key, value in settings.items() if key.isupper()}
-    env = {"ITEMS": ITEMS, "DATA": f"/data/{name}", **program}
-    others = {key: value for key, value in settings.items() if not key.isupper()}
-    container = worker("steps.py:Steps", save_every=0, env=env)
+    """A task of `steps.py`, or of the `program` that is named; `spec`: further fields of the spec."""
+    env = {"ITEMS": ITEMS, "DATA": f"/data/{name}", **{key: settings[key] for key in settings if key.isupper()}}
+    if settings.get("program") == "filed":
+        container = worker(env=env, container={"command": ["sh", "/code/filed.sh"], "args": []})
+    else:
+        container = worker("steps.py:Steps", save_every=0, env=env)
+    others = {key: settings[key] for key in settings if key.islower() and key not in {"program", "spec"}}
     made = long_task(name, container, **others)  # type: ignore[arg-type]
-    made["spec"] |= dict.fromkeys(DEADLINES, HALF_AN_HOUR)
+    made["spec"] |= dict.fromkeys(DEADLINES, HALF_AN_HOUR) | settings.get("spec", {})  # type: ignore[operator]
     return made
 
 

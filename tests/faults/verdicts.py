@@ -4,7 +4,6 @@ workers wrote: never from what the operator says. Pure functions; no cluster.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from datetime import datetime
@@ -12,7 +11,7 @@ from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Final
 
 from longtask.api import names
-from tests.e2e.support.checkpoints import steps_back, writers
+from tests.e2e.support.checkpoints import next_item, steps_back, writers
 from tests.e2e.support.watch_verdicts import TASK_UID, false_suspensions, side_by_side, versions
 from tests.faults.site import BYSTANDER
 
@@ -219,14 +218,15 @@ def wrong_output(output: Output, log: Sequence[Seen], uid: str, end: End, *, red
 
 def following(body: Body) -> int:
     """The item that a checkpoint says is next."""
-    data = body["status"]["checkpoint"].get("data")
-    return int(json.loads(data)["state"]["next"]) if data else 0
+    return next_item(body["status"]["checkpoint"].get("data", ""))
 
 
 _OWN_WRITES: Final = {
     ("patch", "longtasks", "status"),
     ("create", "events", ""),
     ("create", "rolebindings", ""),
+    ("create", "jobs", ""),
+    ("create", "persistentvolumeclaims", ""),
 }
 
 
@@ -238,8 +238,7 @@ def foreign_writes(writes: Iterable[Request], task: str, uid: str, *, finalizer:
         for request in writes
         if not (
             (request.verb, request.resource, request.subresource) in _OWN_WRITES
-            or (request.verb, request.resource) == ("create", "jobs")
             or (finalizer and (request.verb, request.resource, request.name) == ("patch", "longtasks", task))
-            or (request.resource in {"jobs", "pods"} and request.name.startswith(prefix))
+            or (request.resource in {"jobs", "pods", "persistentvolumeclaims"} and request.name.startswith(prefix))
         )
     ]

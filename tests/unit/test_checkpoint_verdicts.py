@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.support.checkpoints import position, steps_back, writers
+from tests.e2e.support.checkpoints import next_item, position, steps_back, writers
 
 
 def version(epoch: int, sequence: int, following: int, *, holder: str = "pod", done: int | None = None) -> Any:  # noqa: ANN401
@@ -40,3 +40,9 @@ def test_an_old_writer_that_comes_back_is_seen_twice() -> None:
     history = [version(1, 1, 1, holder="old"), version(2, 1, 1, holder="new"), version(1, 2, 2, holder="old")]
 
     assert writers(history) == [(1, "old"), (2, "new"), (1, "old")]
+
+
+def test_the_next_item_is_read_from_a_state_and_from_a_file() -> None:
+    assert next_item("") == 0
+    assert next_item('{"longtask": 1, "done": 7, "state": {"next": 3}}') == 3
+    assert next_item('{"longtask": 1, "done": 7, "file": {"text": "4\\n"}}') == 4

@@ -16,14 +16,18 @@ def position(task: Body) -> tuple[int, int, int, int]:
     """How far a version of a task of `items.py` is: epoch, sequence, the item to go on with, and progress."""
     status = task["status"]
     checkpoint = status.get("checkpoint", {})
-    data = checkpoint.get("data") or '{"state": {"next": 0}}'
-    following = json.loads(data)["state"]["next"]
     return (
         checkpoint.get("epoch", 0),
         checkpoint.get("sequence", 0),
-        following,
+        next_item(checkpoint.get("data", "")),
         status.get("progress", {}).get("done", 0),
     )
+
+
+def next_item(data: str) -> int:
+    """The item to go on with, of what a worker saved, or a sidecar for a program that keeps the item in its file."""
+    saved = json.loads(data or '{"state": {"next": 0}}')
+    return int(saved["file"]["text"] if "file" in saved else saved["state"]["next"])
 
 
 def steps_back(versions: Iterable[Body]) -> list[str]:

@@ -1,9 +1,9 @@
 """The workload of the fault tests: a few batches of milliseconds, each leaving a line with the epoch that wrote it.
 
-Runs inside the pods, from a ConfigMap. At the item HOLD the batch lasts until the worker is asked to stop, once per
-task, so that what a scenario does to it always meets it at the same place. LINGER: seconds that this batch lasts on
-after that. CRASH, LEAVE: the item at which the first attempt fails, or leaves with 0 as if all were well. CLOCK:
-seconds by which the clock of its node is ahead.
+Runs inside the pods, from a ConfigMap. At the item HOLD the batch lasts until the worker is asked to stop, or until
+somebody lets it go on; once per task, so that what a scenario does to it always meets it at the same place. LINGER:
+seconds that this batch lasts on after that. CRASH, LEAVE: the item at which the first attempt fails, or leaves with 0
+as if all were well. CLOCK: seconds by which the clock of its node is ahead.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Steps(Task):
         return {"next": self.next}
 
     def _stay(self) -> None:
-        while not self.stopping:
+        while not self.stopping and not (DATA / "go").exists():
             time.sleep(0.02)  # noqa: TID251 - stands for work
         time.sleep(max(0.0, number("LINGER")))  # noqa: TID251 - stands for work
         STAYED.touch()
