@@ -265,6 +265,9 @@ class Observed:
         return tuple(pod for pod in pods if pod.attempt == self.task.status.attempt)
 
     def last_failed(self, pods: Iterable[ObservedPod]) -> ObservedPod | None:
-        """The pod of the current attempt that failed last; one whose end has no time counts as the latest."""
+        """The pod of the current attempt that failed last. They come one after the other, so it was created last.
+
+        When it ended is only asked within one second: nodes' clocks differ. What has no time counts as the latest.
+        """
         failed = [pod for pod in self.of_attempt(pods) if pod.phase is PodPhase.FAILED]
-        return max(failed, key=lambda pod: pod.ended or self.now, default=None)
+        return max(failed, key=lambda pod: (pod.created or self.now, pod.ended or self.now), default=None)

@@ -210,6 +210,14 @@ def test_a_failed_job_that_gives_no_reason_has_used_up_its_retries() -> None:
     assert says(after, ConditionType.FAILED) == (True, Reason.BACKOFF_LIMIT_EXCEEDED)
 
 
+def test_the_pod_that_was_created_last_is_judged_whatever_the_clocks_of_nodes_say() -> None:
+    earlier = an_ended_pod(1, uid="earlier", created=ago(minutes=9), ended=NOW + timedelta(hours=1))
+    later = an_ended_pod(78, uid="later", created=ago(minutes=2), ended=ago(hours=1))
+    for pods in ((earlier, later), (later, earlier)):
+        o = observed(a_task_at(INTERVAL), a_failed_job(outcome_reason="PodFailurePolicy"), live=pods)
+        assert says(written(reconcile(o)), ConditionType.FAILED) == (True, Reason.NEVER_RETRY)
+
+
 def test_exit_78_says_never_retry() -> None:
     o = observed(a_task_at(INTERVAL), a_failed_job("PodFailurePolicy", failed=1), live=(an_ended_pod(78),))
     assert says(written(reconcile(o)), ConditionType.FAILED) == (True, Reason.NEVER_RETRY)
