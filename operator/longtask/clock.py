@@ -29,7 +29,8 @@ class ServerClock:
     def __init__(self, local: Callable[[], float] | None = None, steady: Callable[[], float] = time.monotonic) -> None:
         self._local, self._steady = local or time.time, steady
         self._lead = self._local() - steady()
-        self._heard = ""
+        self._heard: str | None = None
+        self._second: float | None = None  # what that means: many answers have the same date
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -41,12 +42,10 @@ class ServerClock:
 
     def hear(self, date: str | None, asked: float) -> None:
         """Take notice of an answer that has just begun to arrive. A date that makes no sense says nothing."""
-        if not date or date == self._heard:
-            return
-        self._heard = date
-        second = _seconds(date)
-        if second is not None:
-            self._lead = min(max(self._lead, second - self._steady()), second + 1.0 - asked)
+        if date != self._heard:
+            self._heard, self._second = date, _seconds(date or "")
+        if self._second is not None:
+            self._lead = min(max(self._lead, self._second - self._steady()), self._second + 1.0 - asked)
 
     def local_is_ahead(self) -> float:
         """By how many seconds this machine's clock is ahead of the API server's; negative: behind."""

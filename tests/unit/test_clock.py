@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from longtask.clock import ServerClock, utc
@@ -58,6 +58,7 @@ def test_a_clock_that_is_right_is_never_moved(answers: list[tuple[float, float, 
 
 
 @given(ahead=st.floats(-1e7, 1e7), answers=ANSWERS, begun=st.floats(0, 1))
+@example(ahead=2.0, answers=[(0.0, 1.0, 0.0), (0.0, 0.0, 0.0)], begun=0.0)  # a quick answer of the second of a slow one
 def test_a_clock_that_is_wrong_is_right_to_a_second_and_a_round_trip_after_any_answer(
     ahead: float, answers: list[tuple[float, float, float]], begun: float
 ) -> None:
