@@ -181,7 +181,7 @@ def _collector(world: World, setting: Setting) -> Iterator[Step]:
     for job in world.jobs:
         verdict = collect_job(job, world.pods, owners)
         if verdict is Collect.DELETE_IN_FOREGROUND:
-            after = server.put_job(world, changed(job, deleting=True))
+            after = server.put_job(world, changed(job, deleting=True, generation=job.generation + 1))
             yield f"the garbage collector deletes {job.name} in the foreground", Actor.COLLECTOR, after
         elif verdict is not None:
             yield f"the garbage collector removes {job.name}", Actor.COLLECTOR, server.remove_job(world, job.uid)

@@ -122,7 +122,7 @@ def _meddled_with_job(world: World, setting: Setting, job: SimJob) -> Iterator[t
         )
         yield f"somebody deletes {job.name} and leaves its pods", server.remove_job(changed(world, pods=pods), job.uid)
     if Harm.RESUME_JOB in setting.harms and job.suspend:
-        resumed = server.put_job(world, changed(job, suspend=False))
+        resumed = server.put_job(world, changed(job, suspend=False, generation=job.generation + 1))
         yield f"somebody resumes {job.name}", changed(resumed, truth=changed(resumed.truth, meddled=True))
 
 

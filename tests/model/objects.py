@@ -159,6 +159,7 @@ class SimJob(Kept):
     name: str
     uid: str
     version: int = 0
+    generation: int = 1
     owner: str | None
     """UID of the controlling LongTask; None for a Job of somebody else."""
     attempt: int = 1

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from longtask.api.longtask import DesiredState
 from longtask.api.names import Reason
+from longtask.core import census
 from longtask.core.actions import (
     CreateCleanup,
     CreateJob,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from longtask.core.actions import Action, Plan
+    from longtask.core.observed import Census
     from tests.model.objects import SimCleanup, SimJob, SimPod, SimTask
     from tests.model.world import Decide, Setting, World
 
@@ -52,7 +54,7 @@ def look(world: World, setting: Setting, number: int, uid: str) -> tuple[World, 
         return with_operator(world, number, _asleep(operator, uid)), False
     if Break.NO_LOOK_AGAIN not in setting.breaks:
         operator = _look_again(world, operator, uid)
-    plan, live = _decide(world, setting, operator, task)
+    plan, live, operator = _decide(world, setting, operator, task)
     if plan.actions:
         operator = changed(operator, flight=Flight(task=task, actions=plan.actions))
     elif plan.wake_at is None:
@@ -74,6 +76,7 @@ def act(world: World, setting: Setting, number: int, fault: Fault | None = None)
         if fault is not None:
             return _unanswered(world, setting, number, fault)
         world, refusal = _request(world, setting, task, action)
+        world = _forget_census(world, number, task.uid)
     except (ApiError, Outdated) as error:
         return _given_up(_learn(world, number, action, task, error), number)
     if Break.NO_OWN_WRITES not in setting.breaks:
@@ -134,26 +137,44 @@ def _look_again(world: World, operator: SimOperator, uid: str) -> SimOperator:
     return changed(operator, unanswered=left) if mine else operator
 
 
-def _decide(world: World, setting: Setting, operator: SimOperator, task: SimTask) -> tuple[Plan, bool]:
-    """The plan, and whether it rests on live answers."""
+def _decide(world: World, setting: Setting, operator: SimOperator, task: SimTask) -> tuple[Plan, bool, SimOperator]:
+    """The plan, whether it rests on live answers, and the operator, which may have counted pods."""
     jobs = _jobs(setting, operator, task)
     pods = tuple([pod for pod in operator.pods if pod.task_uid == task.uid])
     source = operator.pods if Break.STALE_LIST in setting.breaks else world.pods
     live = tuple([pod for pod in source if pod.task_uid == task.uid])
     lost = frozenset((NODE,) if world.node_lost else ())
-    return _decided(setting.decide, (task, jobs, pods, world.cleanups), now_of(world, setting), live, lost)
+    copies = (task, jobs, pods, world.cleanups)
+    counted = dict(operator.censuses).get(task.uid)
+    plan, asked, taken = _decided(setting.decide, copies, counted, now_of(world, setting), (live, lost))
+    if taken is not None:
+        operator = changed(operator, censuses=_with_census(operator, task.uid, taken))
+    return plan, asked, operator
+
+
+def _with_census(operator: SimOperator, uid: str, taken: Census | None) -> tuple[tuple[str, Census], ...]:
+    others = tuple(pair for pair in operator.censuses if pair[0] != uid)
+    return others if taken is None else (*others, (uid, taken))
+
+
+def _forget_census(world: World, number: int, uid: str) -> World:
+    """Something was done: whatever the pods were counted for is over."""
+    operator = world.operators[number]
+    if not operator.censuses:
+        return world
+    return with_operator(world, number, changed(operator, censuses=_with_census(operator, uid, None)))
 
 
 @lru_cache(maxsize=200_000)
 def _decided(
     decide: Decide,
     copies: tuple[SimTask, tuple[SimJob, ...], tuple[SimPod, ...], tuple[SimCleanup, ...]],
+    counted: Census | None,
     now: datetime,
-    live: tuple[SimPod, ...],
-    lost: frozenset[str],
-) -> tuple[Plan, bool]:
-    task, jobs, pods, cleanups = copies
-    seen, asked = observed(task, jobs, pods, now, cleanups), False
+    answers: tuple[tuple[SimPod, ...], frozenset[str]],
+) -> tuple[Plan, bool, Census | None]:
+    (task, jobs, pods, cleanups), (live, lost) = copies, answers
+    seen, asked, taken = replace(observed(task, jobs, pods, now, cleanups), census=counted), False, None
     plan = decide(seen)
     for _ in Question:
         match plan.question:
@@ -161,12 +182,13 @@ def _decided(
                 break
             case Question.LIVE_PODS:
                 seen, asked = replace(seen, live_pods=tuple(seen_pod(pod) for pod in live)), True
+                taken = census.take(seen)
             case Question.JOB_TROUBLES:
                 seen = replace(seen, job_troubles=())
             case Question.LOST_NODES:
                 seen, asked = replace(seen, lost_nodes=lost), True
         plan = decide(seen)
-    return plan, asked
+    return plan, asked, taken
 
 
 def _read_task_first(world: World, setting: Setting, number: int, task: SimTask, action: Action) -> World:

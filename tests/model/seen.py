@@ -105,6 +105,7 @@ def seen_job(job: SimJob) -> ObservedJob:
         name=job.name,
         uid=job.uid,
         resource_version=str(job.version),
+        generation=job.generation,
         task_uid=job.owner or "",
         attempt=job.attempt,
         template_hash=job.template,

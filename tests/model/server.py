@@ -177,7 +177,9 @@ def set_suspend(world: World, setting: Setting, name: str, uid: str, version: st
         raise Missing("the Job is gone", status=404)
     if job.uid != uid or (str(job.version) != version and Break.NO_JOB_VERSION not in setting.breaks):
         raise Conflict("the Job has been changed", status=409)
-    return world if job.suspend == suspend else put_job(world, changed(job, suspend=suspend))
+    if job.suspend == suspend:
+        return world
+    return put_job(world, changed(job, suspend=suspend, generation=job.generation + 1))
 
 
 def delete_job(world: World, setting: Setting, name: str, uid: str) -> World:
@@ -190,7 +192,7 @@ def delete_job(world: World, setting: Setting, name: str, uid: str) -> World:
         raise Missing("the Job is gone", status=404)
     if job.uid != uid and Break.NO_JOB_UID not in setting.breaks:
         raise Conflict("it is another Job", status=409)
-    return world if job.deleting else put_job(world, changed(job, deleting=True))
+    return world if job.deleting else put_job(world, changed(job, deleting=True, generation=job.generation + 1))
 
 
 def ask_pod(world: World, uid: str, *, grace: int) -> World:
@@ -217,7 +219,7 @@ def put_job_status(world: World, job: SimJob, version: int) -> World:
         raise Missing("the Job is gone", status=404)
     if old.version != version:
         raise Conflict("the Job has been changed", status=409)
-    new = changed(job, version=old.version, suspend=old.suspend, deleting=old.deleting)
+    new = changed(job, version=old.version, generation=old.generation, suspend=old.suspend, deleting=old.deleting)
     words = job_status_refused(old, new)
     if words:
         raise Refused(words, status=422)

@@ -19,6 +19,7 @@ from tests.model.objects import Kept, Program, SimCleanup, SimJob, SimPod, SimPr
 
 if TYPE_CHECKING:
     from longtask.core.actions import Action
+    from longtask.core.observed import Census
 
 NODE = "node"
 SPARE_NODE = "spare-node"
@@ -190,6 +191,8 @@ class SimOperator(Kept):
     flight: Flight | None = None
     unanswered: tuple[tuple[str, str], ...] = ()
     """UID of the task and name of the Job of writes that were not answered."""
+    censuses: tuple[tuple[str, Census], ...] = ()
+    """UID of the task, and the count of its pods."""
     awake: tuple[str, ...] = ()
     """UIDs in the queue: the operator looks at nothing else."""
 

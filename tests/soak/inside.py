@@ -47,6 +47,7 @@ def kept(life: Operator) -> dict[str, int]:
         "unanswered writes": executor._unanswered,
         "namespaces with access": executor._access_seen_for,
         "tasks that show access": executor._shows_access,
+        "counts of pods": life._cycle._censuses,
     }
     return {name: len(memory) for name, memory in memories.items()}
 

@@ -46,6 +46,7 @@ def _kept(life: Operator) -> list[object]:
     memories: list[object] = [
         *(tasks._tasks, tasks._unreadable),
         *(queue, queue._waiting, queue._working, queue._again, queue._timers, queue._failures),
+        life._cycle._censuses,
         *(mirror for copy in (jobs, pods) for mirror in (copy._records, copy._by_task)),
     ]
     return [memory for memory in memories if memory]

@@ -138,6 +138,8 @@ class ObservedJob:
     name: str
     uid: str
     resource_version: str
+    generation: int
+    """Of its spec: whoever suspends, resumes or deletes it makes another one."""
     task_uid: str
     """The task that controls it."""
     attempt: int
@@ -213,6 +215,10 @@ class ObservedPod:
         return self.disrupted or self.deletion_time is not None
 
 
+Census = frozenset[tuple[str, int]]
+"""A count of a task's pods: UID and generation of each of its Jobs when it was taken. See `census.py`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """Everything one decision may use."""
@@ -225,6 +231,8 @@ class Observed:
     """The Job that cleans up at the task's end; it is none of `jobs`."""
     live_pods: tuple[ObservedPod, ...] | None = None
     """A list of the task's pods that began after the rest of this snapshot was taken; None: not asked."""
+    census: Census | None = None
+    """The last one that was taken of the task's pods; None: none was."""
     job_troubles: tuple[Trouble, ...] | None = None
     """What the events of the current Job complain about; None: not asked."""
     lost_nodes: frozenset[str] | None = None

@@ -24,7 +24,7 @@ from longtask.core.lost import must_release, next_look, release
 from longtask.core.next_attempt import retry_afresh
 from longtask.core.observed import Observed
 from longtask.core.situation import Situation, situation
-from longtask.core.stop import await_end, leave_suspended, prove_suspended, suspend
+from longtask.core.stop import await_end, count_pods, leave_suspended, prove_suspended, suspend
 from longtask.core.termination import keep_terminated, settled, terminate
 from longtask.core.verdict import judge_complete, judge_failed
 
@@ -146,6 +146,7 @@ TABLE: Final[Mapping[tuple[DesiredState, Situation], Step]] = MappingProxyType(
         (DesiredState.RUN, Situation.LEAVING): wait,
         (DesiredState.RUN, Situation.ACTIVE): follow,
         (DesiredState.RUN, Situation.STOPPING): await_end,
+        (DesiredState.RUN, Situation.DRAINING): await_end,
         (DesiredState.RUN, Situation.STOPPED): resume,
         (DesiredState.RUN, Situation.ENDING): wait,
         (DesiredState.RUN, Situation.COMPLETE): judge_complete,
@@ -154,6 +155,7 @@ TABLE: Final[Mapping[tuple[DesiredState, Situation], Step]] = MappingProxyType(
         (DesiredState.SUSPEND, Situation.LEAVING): wait,
         (DesiredState.SUSPEND, Situation.ACTIVE): suspend,
         (DesiredState.SUSPEND, Situation.STOPPING): await_end,
+        (DesiredState.SUSPEND, Situation.DRAINING): count_pods,
         (DesiredState.SUSPEND, Situation.STOPPED): prove_suspended,
         (DesiredState.SUSPEND, Situation.ENDING): wait,
         (DesiredState.SUSPEND, Situation.COMPLETE): judge_complete,

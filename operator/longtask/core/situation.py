@@ -20,7 +20,11 @@ class Situation(StrEnum):
     NO_JOB = "no Job", "there is no Job of the current attempt: none yet, or it is gone"
     LEAVING = "Job is being deleted", "the Job has a `deletionTimestamp`, and is not `Complete`"
     ACTIVE = "Job is active", "`spec.suspend` is not set"
-    STOPPING = "Job is being suspended", "`spec.suspend` is set; `Suspended` is not `True` yet, or a pod is active"
+    STOPPING = "Job is being suspended", "`spec.suspend` is set, and `Suspended` is not `True` yet"
+    DRAINING = (
+        "Job is suspended, pods are ending",
+        "`spec.suspend` is set, `Suspended` is `True` or the Job can't finish, and a pod is active",
+    )
     STOPPED = (
         "Job is suspended, no pod active",
         "`spec.suspend` is set, `Suspended` is `True` or the Job can't finish, and no pod is active",
@@ -72,7 +76,9 @@ def _stopping(o: Observed) -> Situation:
     """How far a suspension is."""
     job = o.job
     makes_no_pods = job is not None and (job.suspended is True or _can_not_finish(job))
-    return Situation.STOPPED if makes_no_pods and not o.active_pods else Situation.STOPPING
+    if not makes_no_pods:
+        return Situation.STOPPING
+    return Situation.DRAINING if o.active_pods else Situation.STOPPED
 
 
 def _can_not_finish(job: ObservedJob) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from longtask.api.names import ConditionType, Reason
 from longtask.api.status import CheckpointCause, State
+from longtask.core import census
 from longtask.core.actions import (
     Action,
     DeleteJob,
@@ -72,8 +73,19 @@ def await_end(o: Observed) -> Plan:
     return Plan(outcome=Outcome.CLEAR_AWAY if strays else Outcome.WAIT, actions=strays)
 
 
+def count_pods(o: Observed) -> Plan:
+    """(c) A live list, begun after (a) and (b) were seen, shows which pods there are to wait for.
+
+    It is asked for while they end, so that nobody waits for it afterwards.
+    """
+    plan = await_end(o)
+    if plan.actions or o.live_pods is not None or census.is_valid(o):
+        return plan
+    return Plan(outcome=Outcome.ASK, question=Question.LIVE_PODS)
+
+
 def prove_suspended(o: Observed) -> Plan:
-    """(c) A live list of the task's pods, begun after (a) and (b) were seen, shows none active: `Suspended`.
+    """All pods that were counted have ended: `Suspended`. Without a count, a live list (c) shows none active.
 
     A worker that finished in its last moments makes the task `Complete` instead.
     """
@@ -81,9 +93,9 @@ def prove_suspended(o: Observed) -> Plan:
         return await_end(o)
     if _suspended_already(o):
         return Plan(outcome=Outcome.SETTLED)
-    if o.live_pods is None:
+    if o.live_pods is None and not census.is_valid(o):
         return Plan(outcome=Outcome.ASK, question=Question.LIVE_PODS)
-    if any(pod.active for pod in o.live_pods):
+    if any(pod.active for pod in o.live_pods or ()):
         return Plan(outcome=Outcome.WAIT, wake_at=o.now + RECHECK)
     if worker_finished(o):
         return complete(o, Reason.DONE)

@@ -7,6 +7,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from longtask.core import census
 from longtask.core.actions import Outcome, Question, WriteStatus
 from longtask.core.lost import overdue
 from longtask.core.observed import Observed
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from longtask.core.actions import Plan
-    from longtask.core.observed import ObservedTask, Trouble
+    from longtask.core.observed import Census, ObservedTask, Trouble
     from longtask.shell.cluster import Cluster
     from longtask.shell.execute import Executor
     from longtask.shell.prover import Prover
@@ -52,6 +53,8 @@ class Cycle:
         self._prover = prover
         self._queue = queue
         self._now = now
+        self._censuses: dict[str, Census] = {}
+        """By UID of the task: the count of its pods, from when it was taken until all of them have ended."""
 
     async def run(self) -> None:
         """Work until cancelled. Nothing that goes wrong with one task stops the work on others."""
@@ -84,6 +87,7 @@ class Cycle:
         if task is None:
             self._queue.forget(uid)
             self._executor.forget(uid)
+            self._censuses.pop(uid, None)
             return
         self._cluster.jobs.require_readable(uid)
         self._cluster.pods.require_readable(uid)
@@ -92,6 +96,8 @@ class Cycle:
         plan = await self._decide(observed)
         _log.debug("decided", extra={"task": f"{task.namespace}/{task.name}", "outcome": str(plan.outcome)})
         refusal = await self._carry_out(task, plan)
+        if plan.outcome is not Outcome.WAIT:
+            self._censuses.pop(uid, None)
         if refusal is not None:
             fresh = self._cluster.tasks.get(uid) or task
             plan = reconcile(replace(self._observe(fresh), refusal=refusal))
@@ -112,6 +118,7 @@ class Cycle:
             cleanup_job=next((job for job in jobs if job.name == task.cleanup_job_name), None),
             pods=tuple(pod for pod in self._cluster.pods.of_task(task.uid) if pod.namespace == task.namespace),
             now=at or self._now(),
+            census=self._censuses.get(task.uid),
         )
 
     def _named(self, uid: str) -> dict[str, str]:
@@ -131,7 +138,10 @@ class Cycle:
     async def _answer(self, question: Question, observed: Observed) -> Observed:
         match question:
             case Question.LIVE_PODS:
-                return replace(observed, live_pods=await self._prover.pods_of(observed.task))
+                answered = replace(observed, live_pods=await self._prover.pods_of(observed.task))
+                if (taken := census.take(answered)) is not None:
+                    self._censuses[observed.task.uid] = taken
+                return answered
             case Question.JOB_TROUBLES:
                 job = observed.job
                 troubles = () if job is None else await self._cluster.job_troubles(job)

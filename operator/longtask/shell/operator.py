@@ -111,6 +111,8 @@ class Operator:
         self._pods: Mirror[ObservedPod] = self._mirror(PODS_PATH, pod_record)
         self._cluster = Cluster(api=self._api, tasks=self._tasks, jobs=self._jobs, pods=self._pods)
         self._executor = Executor(self._cluster)
+        prover = Prover(self._cluster.list_pods)
+        self._cycle = Cycle(self._cluster, self._executor, prover, self._queue, now=self._api_time)
 
     async def run(self) -> None:
         """Run until cancelled; raises what made one of the parts give up."""
@@ -124,15 +126,14 @@ class Operator:
 
     def _parts(self) -> list[Coroutine[None, None, None]]:
         sweep = Sweep(self._cluster, self._settings.sweep_seconds)
-        cycle = Cycle(self._cluster, self._executor, Prover(self._cluster.list_pods), self._queue, now=self._api_time)
-        workers = [self._work(cycle) for _ in range(self._settings.workers)]
+        workers = [self._work() for _ in range(self._settings.workers)]
         return [self._jobs.run(), self._pods.run(), sweep.run(), *workers]
 
-    async def _work(self, cycle: Cycle) -> None:
+    async def _work(self) -> None:
         """Decide nothing before both copies are full: what is not known would look like what is not there."""
         await self._jobs.synced.wait()
         await self._pods.synced.wait()
-        await cycle.run()
+        await self._cycle.run()
 
     async def _stream(self) -> None:
         """Run kopf, which has no reason to end but a failure, and give it back the signals no more than necessary."""

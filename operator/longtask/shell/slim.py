@@ -120,6 +120,7 @@ def job_record(body: Json) -> ObservedJob | None:
     said, ended = conditions.get("Suspended"), conditions.get(kind) or {}
     return ObservedJob(
         **_identity(metadata),
+        generation=values.integer(metadata["generation"]),
         task_uid=values.uid(labels.get(names.LABEL_TASK_UID) if owner is None else owner["uid"]),
         attempt=attempt,
         template_hash=values.text(annotations.get(names.ANNOTATION_TEMPLATE_HASH, "")),

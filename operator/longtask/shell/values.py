@@ -50,6 +50,14 @@ def optional(value: object, kind: type[T]) -> T | None:
     return value
 
 
+def integer(value: object) -> int:
+    """A whole number. Raises TypeError for anything else."""
+    found = optional(value, int)
+    if found is None:
+        raise TypeError("a number is missing")
+    return found
+
+
 def flag(value: object) -> bool:
     """True or false; what is not there is false. Raises TypeError for anything else."""
     if value not in (None, False, True):

@@ -102,6 +102,7 @@ def a_job(*, attempt: int = 1, **changes: Any) -> ObservedJob:  # noqa: ANN401
         name=job_name(NAME, UID, attempt),
         uid=JOB_UID if attempt == 1 else f"{JOB_UID}-{attempt}",
         resource_version="200",
+        generation=1,
         task_uid=UID,
         attempt=attempt,
         template_hash=TEMPLATE,

@@ -9,7 +9,7 @@ import pytest
 
 from longtask.api.longtask import DesiredState
 from longtask.core.actions import Outcome
-from longtask.core.observed import JobOutcome, ObservedJob
+from longtask.core.observed import JobOutcome, ObservedJob, ObservedPod
 from longtask.core.reconcile import GUARDS, TABLE, decisive_step
 from longtask.core.situation import Situation, situation
 from tests.unit.core.builders import (
@@ -24,40 +24,40 @@ from tests.unit.core.builders import (
 
 PAGE = (Path(__file__).parents[3] / "docs/decision-table.md").read_text()
 
-EXAMPLES: dict[Situation, ObservedJob | None] = {
-    Situation.NO_JOB: None,
-    Situation.LEAVING: a_job(deleting=True),
-    Situation.ACTIVE: a_job(),
-    Situation.STOPPING: a_job(suspend=True, suspended=False),
-    Situation.STOPPED: a_suspended_job(),
-    Situation.ENDING: a_job(outcome=JobOutcome.FAILING),
-    Situation.COMPLETE: a_complete_job(),
-    Situation.FAILED: a_failed_job(),
+EXAMPLES: dict[Situation, tuple[ObservedJob | ObservedPod, ...]] = {
+    Situation.NO_JOB: (),
+    Situation.LEAVING: (a_job(deleting=True),),
+    Situation.ACTIVE: (a_job(),),
+    Situation.STOPPING: (a_job(suspend=True, suspended=False),),
+    Situation.DRAINING: (a_suspended_job(), a_pod()),
+    Situation.STOPPED: (a_suspended_job(),),
+    Situation.ENDING: (a_job(outcome=JobOutcome.FAILING),),
+    Situation.COMPLETE: (a_complete_job(),),
+    Situation.FAILED: (a_failed_job(),),
 }
 
 
 @pytest.mark.parametrize("desired", [DesiredState.RUN, DesiredState.SUSPEND])
 @pytest.mark.parametrize("where", Situation)
 def test_each_cell_is_reached_by_a_task_whose_job_is_in_that_situation(desired: DesiredState, where: Situation) -> None:
-    job = EXAMPLES[where]
-    o = observed(a_task(desired), *([] if job is None else [job]))
+    o = observed(a_task(desired), *EXAMPLES[where])
     assert situation(o) is where
     assert decisive_step(o) is TABLE[desired, where]
 
 
 @pytest.mark.parametrize("where", Situation)
 def test_terminate_leads_to_the_same_step_wherever_the_job_stands(where: Situation) -> None:
-    job = EXAMPLES[where]
-    o = observed(a_task(DesiredState.TERMINATE), *([] if job is None else [job]))
+    o = observed(a_task(DesiredState.TERMINATE), *EXAMPLES[where])
     assert decisive_step(o).__name__ == "terminate"
 
 
-def test_a_job_that_says_suspended_is_still_being_suspended_while_a_pod_is_active() -> None:
-    assert situation(observed(a_task(), a_suspended_job(), a_pod())) is Situation.STOPPING
-
-
-def test_a_job_that_has_never_said_anything_is_still_being_suspended() -> None:
-    assert situation(observed(a_task(), a_job(suspend=True, suspended=None))) is Situation.STOPPING
+@pytest.mark.parametrize("pods", [(), (a_pod(),)], ids=["no pod", "a pod"])
+@pytest.mark.parametrize("suspended", [None, False])
+def test_a_job_is_being_suspended_until_the_job_controller_says_so(
+    suspended: bool | None, pods: tuple[ObservedPod, ...]
+) -> None:
+    job = a_job(suspend=True, suspended=suspended)
+    assert situation(observed(a_task(), job, *pods)) is Situation.STOPPING
 
 
 @pytest.mark.parametrize("outcome", [JobOutcome.COMPLETING, JobOutcome.FAILING])
@@ -76,7 +76,7 @@ def test_a_job_that_begins_to_finish_when_it_is_suspended_is_not_waited_for(outc
     assert situation(observed(a_task(), job)) is Situation.STOPPED
     assert situation(observed(a_task(), replace(job, suspended=None))) is Situation.STOPPED
     assert situation(observed(a_task(), replace(job, started=True))) is Situation.ENDING
-    assert situation(observed(a_task(), job, a_pod())) is Situation.STOPPING
+    assert situation(observed(a_task(), job, a_pod())) is Situation.DRAINING
 
 
 def test_a_complete_job_counts_as_complete_while_it_is_being_deleted() -> None:

@@ -40,7 +40,7 @@ EVERY_WISH = pytest.mark.parametrize("desired", DesiredState)
 def test_nodes_are_asked_for_only_when_a_pods_token_is_dead(desired: DesiredState) -> None:
     early = a_pod(deletion_time=ago(seconds=74))
     job = a_job(suspend=True, suspended=True, deleting=desired is TERMINATE)
-    plan = reconcile(observed(a_task(desired, State.RUNNING), job, early))
+    plan = reconcile(observed(a_task(desired, State.RUNNING), job, early, live=(early,)))
     assert (plan.question, plan.wake_at) == (None, NOW + timedelta(seconds=1))
     plan = reconcile(observed(a_task(desired, State.RUNNING), job, OVERDUE))
     assert (plan.question, plan.wake_at) == (Question.LOST_NODES, NOW + timedelta(seconds=15))
@@ -86,7 +86,8 @@ def test_to_be_terminated_a_pod_that_has_ended_on_a_lost_node_is_removed(code: i
 
 
 def test_a_slow_pod_on_a_node_that_is_well_is_looked_at_again() -> None:
-    o = observed(a_task(SUSPEND, State.RUNNING), a_job(suspend=True, suspended=True), OVERDUE, lost_nodes=frozenset())
+    task, job = a_task(SUSPEND, State.RUNNING), a_job(suspend=True, suspended=True)
+    o = observed(task, job, OVERDUE, lost_nodes=frozenset(), live=(OVERDUE,))
     assert reconcile(o) == replace(WAIT, wake_at=NOW + timedelta(seconds=15))
 
 
@@ -120,7 +121,8 @@ def test_the_note_stays_until_a_worker_is_at_work_again() -> None:
 
 def test_the_earliest_of_several_looks_counts() -> None:
     soon, late = a_pod(deletion_time=ago(seconds=60)), a_pod(deletion_time=NOW, uid="late")
-    plan = reconcile(observed(a_task(SUSPEND), a_job(suspend=True, suspended=True), late, soon))
+    job = a_job(suspend=True, suspended=True)
+    plan = reconcile(observed(a_task(SUSPEND), job, late, soon, live=(late, soon)))
     assert plan == Plan(outcome=Outcome.WAIT, wake_at=NOW + timedelta(seconds=15))
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from longtask.api.longtask import DesiredState
 from longtask.api.names import ConditionType, Reason
 from longtask.api.status import CheckpointCause, ProgressMark, State
+from longtask.core import census
 from longtask.core.actions import CreateJob, DeleteJob, DeletePod, Outcome, Plan, Question, SetJobSuspended, WriteStatus
 from longtask.core.exitcodes import ExitCodes
 from longtask.core.observed import JobOutcome, Observed, ObservedJob, ObservedPod, ObservedTask, PodPhase, Trouble
@@ -110,6 +111,7 @@ _jobs = st.builds(
     batch_wait=st.sampled_from([None, timedelta(seconds=30)]),
     restart_nonce=st.sampled_from([None, 1]),
     deleting=st.sampled_from([False, False, True]),
+    generation=st.sampled_from([1, 2]),
     suspend=_flags,
     suspended=st.sampled_from([None, False, True]),
     outcome=st.sampled_from([JobOutcome.OPEN] * 4 + list(JobOutcome)),
@@ -146,6 +148,7 @@ snapshots = st.builds(
     st.lists(_jobs, max_size=2, unique_by=lambda job: job.attempt),
     _some_pods,
     live=st.none() | _some_pods,
+    census=st.none() | st.frozensets(st.tuples(st.just(JOB_UID), st.sampled_from([1, 2])), max_size=1),
     job_troubles=st.none() | st.lists(_troubles, max_size=2).map(tuple),
     lost_nodes=st.sampled_from([None, frozenset(), frozenset({"node-1"})]),
     refusal=st.sampled_from([None] * 5 + [Trouble(reason=Reason.FORBIDDEN, message="no")]),
@@ -210,8 +213,8 @@ def test_suspended_is_written_only_when_it_is_proved(o: Observed) -> None:
     if plan.outcome is not Outcome.SUSPENDED:
         assert not _entered(o, plan, State.SUSPENDED)
         return
-    assert o.live_pods is not None
-    assert not any(pod.active for pod in (*o.pods, *o.live_pods))
+    assert o.live_pods is not None or census.is_valid(o)
+    assert not any(pod.active for pod in (*o.pods, *(o.live_pods or ())))
     job = o.job
     assert job is None or job.outcome in _OVER or (job.suspend and job.suspended is True)
     assert all(w.judged for w in _writes(plan))

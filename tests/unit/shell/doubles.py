@@ -64,6 +64,7 @@ def a_job_body(owner: str = UID, **metadata: Any) -> Json:  # noqa: ANN401 - fie
             "name": f"{NAME}-{UID[:8]}-1",
             "uid": JOB_UID,
             "resourceVersion": "200",
+            "generation": 1,
             "creationTimestamp": "2026-03-01T11:59:00Z",
             "labels": {names.LABEL_TASK_UID: owner, names.LABEL_ATTEMPT: "1"},
             "annotations": {names.ANNOTATION_TEMPLATE_HASH: "abc", names.ANNOTATION_FAILURES_BEFORE: "2"},

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from longtask.api.longtask import DesiredState
 from longtask.api.names import Reason
 from longtask.api.status import State
 from longtask.core.actions import CreateJob, DeleteJob, Outcome, Plan, Question, WriteStatus
@@ -20,7 +21,7 @@ from longtask.shell.errors import Forbidden, Outdated, Throttled, Unavailable
 from longtask.shell.execute import Executor
 from longtask.shell.prover import Prover
 from longtask.shell.workqueue import WorkQueue
-from tests.unit.core.builders import NOW, UID, a_job, a_pod, a_task, ago, observed
+from tests.unit.core.builders import JOB_UID, NOW, UID, a_job, a_pod, a_suspended_job, a_task, ago, observed
 from tests.unit.shell.doubles import a_cluster
 
 if TYPE_CHECKING:
@@ -52,6 +53,12 @@ class Bench:
     def carried_out(self) -> list[Any]:
         """The actions, in their order."""
         return [call.args[1] for call in self.executor.execute.call_args_list]
+
+
+SUSPENDS = Plan(
+    outcome=Outcome.SUSPENDED,
+    actions=(WriteStatus(status=TASK.status.model_copy(update={"state": State.SUSPENDED}), judged=True),),
+)
 
 
 def a_plan(*actions: Any, **parts: Any) -> Plan:  # noqa: ANN401 - fields of a Plan
@@ -93,6 +100,58 @@ async def test_a_question_is_answered_before_the_plan_is_made(mocker: MockerFixt
 
     assert [snapshot.live_pods for snapshot in bench.snapshots] == [None, (a_pod(),)]
     assert bench.carried_out == [CREATE]
+
+
+DRAINING = {"task": a_task(DesiredState.SUSPEND, State.RUNNING), "jobs": (a_suspended_job(),), "pods": (a_pod(),)}
+
+
+async def test_a_count_of_the_pods_is_kept_while_they_end_and_dropped_afterwards(mocker: MockerFixture) -> None:
+    waits = a_plan()
+    bench = Bench(mocker, a_plan(question=Question.LIVE_PODS), waits, waits, SUSPENDS, waits, **DRAINING)
+    bench.prover.pods_of.return_value = (a_pod(),)
+
+    for _ in range(4):
+        await bench.cycle.once(UID)
+
+    counted = frozenset({(JOB_UID, 1)})
+    assert [snapshot.census for snapshot in bench.snapshots] == [None, None, counted, counted, None]
+
+
+async def test_a_count_that_misses_a_pod_is_not_kept(mocker: MockerFixture) -> None:
+    bench = Bench(mocker, a_plan(question=Question.LIVE_PODS), a_plan(), a_plan(), **DRAINING)
+    bench.prover.pods_of.return_value = (a_pod(), a_pod(uid="unknown"))
+
+    await bench.cycle.once(UID)
+    await bench.cycle.once(UID)
+
+    assert bench.snapshots[-1].census is None
+
+
+async def test_a_count_is_kept_when_the_proof_could_not_be_written(mocker: MockerFixture) -> None:
+    bench = Bench(mocker, a_plan(question=Question.LIVE_PODS), a_plan(), SUSPENDS, a_plan(), **DRAINING)
+    bench.prover.pods_of.return_value = (a_pod(),)
+    await bench.cycle.once(UID)
+    bench.executor.execute.side_effect = Outdated("a worker has saved meanwhile")
+
+    with pytest.raises(Outdated):
+        await bench.cycle.once(UID)
+    await bench.cycle.once(UID)
+
+    assert bench.snapshots[-1].census == frozenset({(JOB_UID, 1)})
+
+
+async def test_a_count_goes_with_its_task(mocker: MockerFixture) -> None:
+    bench = Bench(mocker, a_plan(question=Question.LIVE_PODS), a_plan(), a_plan(), **DRAINING)
+    bench.prover.pods_of.return_value = (a_pod(),)
+    await bench.cycle.once(UID)
+    there = bench.cluster.tasks.get.side_effect
+    bench.cluster.tasks.get.side_effect = [None]
+    await bench.cycle.once(UID)
+    bench.cluster.tasks.get.side_effect = there
+
+    await bench.cycle.once(UID)
+
+    assert bench.snapshots[-1].census is None
 
 
 async def test_the_events_of_the_job_are_asked(mocker: MockerFixture) -> None:

@@ -50,9 +50,16 @@ def test_a_job_in_its_first_moments() -> None:
     assert found.active_since == NOON - timedelta(minutes=1), "since it was created"
 
 
+@pytest.mark.parametrize("generation", [None, "1", True])
+def test_a_job_of_no_generation_can_not_be_read(generation: object) -> None:
+    with pytest.raises(TypeError):
+        job(generation=generation)
+
+
 def test_a_job_at_work() -> None:
     found = job()
 
+    assert found.generation == 1
     assert found.failures == 3, "two of earlier attempts, one of this"
     assert found.active_since == NOON - timedelta(seconds=30), "since it was last started"
 
