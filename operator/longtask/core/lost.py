@@ -35,7 +35,7 @@ def release(o: Observed) -> Plan:
         return Plan(outcome=Outcome.ASK, question=Question.LOST_NODES)
     lost = _on_lost_nodes(o)
     actions: list[Action] = []
-    if _worth_a_note(o):
+    if _worth_a_note(o, lost):
         nodes = ", ".join(sorted({pod.node for pod in lost if pod.node is not None}))
         actions.append(WriteStatus(status=node_lost(o, nodes)))
     actions += [DeletePod(name=pod.name, uid=pod.uid, force=True) for pod in lost]
@@ -56,19 +56,22 @@ def next_look(o: Observed) -> datetime | None:
 
 
 def _awaited(o: Observed) -> tuple[ObservedPod, ...]:
-    """Pods that must end; to be terminated, pods that must be gone.
+    """Pods that must end; pods that must be gone, for the task is to be terminated, or their Job goes after them.
 
     One that has ended is removed by its kubelet, which then leaves it no grace: from there on only its Job keeps it.
     """
-    if o.task.desired is not DesiredState.TERMINATE and not o.task.deleting:
-        return o.active_pods
-    return tuple(pod for pod in o.pods if pod.active or pod.deletion_grace)
+    ends = _task_ends(o)
+    leaving = {job.uid for job in o.jobs if job.deleting}
+    return tuple(pod for pod in o.pods if pod.active or (pod.deletion_grace and (ends or pod.owner_uid in leaving)))
 
 
-def _worth_a_note(o: Observed) -> bool:
-    """Whether a suspension may come that would have to tell of it."""
-    ends = o.task.desired is DesiredState.TERMINATE or o.task.deleting
-    return not ends and o.task.status.state in (State.INIT, State.RUNNING)
+def _worth_a_note(o: Observed, lost: tuple[ObservedPod, ...]) -> bool:
+    """Whether work may be lost, and a suspension may come that would have to tell of it."""
+    return any(pod.active for pod in lost) and not _task_ends(o) and o.task.status.state in (State.INIT, State.RUNNING)
+
+
+def _task_ends(o: Observed) -> bool:
+    return o.task.desired is DesiredState.TERMINATE or o.task.deleting
 
 
 def _on_lost_nodes(o: Observed) -> tuple[ObservedPod, ...]:

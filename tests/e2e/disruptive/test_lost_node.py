@@ -3,6 +3,7 @@
 Nobody is there to confirm the end of a pod, so Job controller and garbage collector would wait for ever (trap 3: a Job
 with `podReplacementPolicy: Failed` keeps its pod by a finalizer until it is told that it has failed). The operator
 releases such a pod when its token is dead for certain, 75 s after it should have ended, and this uses no retry (G6).
+A pod that has ended there, and is only not removed yet, keeps a Job that is deleted in the foreground in the same way.
 One outage serves all tasks here, as it takes so long.
 """
 
@@ -57,13 +58,17 @@ def strand(lab: Lab, node: str, name: str) -> Stranded:
 def test_suspend_terminate_and_retry_come_through_though_a_node_is_lost_whose_containers_run_on(
     lab: Lab, doomed_node: str
 ) -> None:
-    names = ("suspended", "terminated", "retried", "forced", "evicted")
+    names = ("suspended", "terminated", "retried", "forced", "evicted", "ended")
     with Observer(lab.api, lab.namespace) as observer:
-        suspended, terminated, retried, forced, evicted = (strand(lab, doomed_node, name) for name in names)
+        suspended, terminated, retried, forced, evicted, ended = (strand(lab, doomed_node, name) for name in names)
 
         with cluster().frozen(cluster().kubelet_of(doomed_node)):
             suspended.task.want("Suspend")
             terminated.task.want("Terminate")
+            ended.task.want("Suspend")
+            end(lab, ended)
+            ended.task.wait_for_state("Suspended")
+            ended.task.patch({"spec": {"desiredState": "Run", "restartNonce": 1}})
             lab.api.delete("Pod", forced.pod["metadata"]["name"], lab.namespace, grace_seconds=0)
             wait_until_evicted(evicted)
             evicted.task.want("Suspend")
@@ -76,6 +81,7 @@ def test_suspend_terminate_and_retry_come_through_though_a_node_is_lost_whose_co
             suspended.task.want("Run")
             for stranded in (suspended, retried, forced):
                 goes_on_beside_its_old_worker(lab, stranded)
+            goes_on(lab, ended)
         for stranded in (suspended, retried, forced, evicted, terminated):
             wait_until_ended(stranded)
 
@@ -84,6 +90,7 @@ def test_suspend_terminate_and_retry_come_through_though_a_node_is_lost_whose_co
     assert false_suspensions(log) == []
     assert terminated.task.jobs() + terminated.task.pods() == []
     assert terminated.task.checkpoint["data"] == ""
+    assert [ended.task.status["attempt"], ended.task.status["failures"]] == [2, 0]
     for stranded in (suspended, retried, forced):
         nothing_of_the_old_worker_counts(lab, stranded, versions(log, stranded.task.uid))
 
@@ -97,14 +104,30 @@ def wait_until_evicted(stranded: Stranded) -> None:
     wait_for(is_ending, timeout=90, what=f"eviction of {stranded.task.name}", state=stranded.task.story)
 
 
+def end(lab: Lab, stranded: Stranded) -> None:
+    """Kill its container, and say what its kubelet would say of that; the pod, which only that removes, stays."""
+    name, namespace = stranded.pod["metadata"]["name"], stranded.pod["metadata"]["namespace"]
+    seen = stranded.task.stopping_pod()["status"]["containerStatuses"][0]
+    cluster().kill_container(stranded.uid, seen["name"])
+    wait_until_ended(stranded)
+    killed = {"terminated": {"exitCode": 137, "reason": "Error"}}
+    status = {"phase": "Failed", "containerStatuses": [seen | {"ready": False, "state": killed}]}
+    lab.api.patch("Pod", name, namespace, {"status": status}, subresource="status")
+
+
 def goes_on_beside_its_old_worker(lab: Lab, stranded: Stranded) -> None:
-    """Wait for the new worker, which is elsewhere; then let both finish the batch that they are in, and all others."""
-    name = stranded.task.name
-    lab.wait_for_line(f"{name}/log", f"holding at {HELD} epoch 2", seconds=RELEASED)
+    """The new worker is elsewhere; both finish the batch that they are in, and all others."""
+    lab.wait_for_line(f"{stranded.task.name}/log", f"holding at {HELD} epoch 2", seconds=RELEASED)
     assert container_runs(stranded.pod)
-    lab.touch(f"{name}/go")
+    goes_on(lab, stranded)
+    lab.wait_for_line(f"{stranded.task.name}/items", "19 1")
+
+
+def goes_on(lab: Lab, stranded: Stranded) -> None:
+    """Wait for the new worker, and let it finish all that is left."""
+    lab.wait_for_line(f"{stranded.task.name}/log", f"holding at {HELD} epoch 2", seconds=RELEASED)
+    lab.touch(f"{stranded.task.name}/go")
     stranded.task.wait_for_state("Complete")
-    lab.wait_for_line(f"{name}/items", "19 1")
 
 
 def wait_until_ended(stranded: Stranded) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -29,6 +30,9 @@ from tests.unit.core.builders import (
     says,
     written,
 )
+
+if TYPE_CHECKING:
+    from longtask.core.observed import ObservedJob, ObservedTask
 
 LOST = frozenset({"node-1"})
 RUN, SUSPEND, TERMINATE = DesiredState
@@ -83,6 +87,25 @@ def test_to_be_terminated_a_pod_that_has_ended_on_a_lost_node_is_removed(code: i
     assert reconcile(observed(task, job, removed, lost_nodes=LOST)) == WAIT
     early = replace(ended, deletion_time=ago(seconds=74))
     assert reconcile(observed(task, job, early, lost_nodes=LOST)) == replace(WAIT, wake_at=NOW + timedelta(seconds=1))
+
+
+ENDED = an_ended_pod(137, deletion_time=ago(seconds=75), deletion_grace=timedelta(seconds=600), node="node-1")
+
+
+@pytest.mark.parametrize(
+    "task", [a_task(RUN), a_task(RUN, status={"attempt": 2}), a_task(SUSPEND)], ids=["same", "next attempt", "suspend"]
+)
+def test_a_pod_that_has_ended_on_a_lost_node_does_not_keep_a_job_that_is_being_deleted(task: ObservedTask) -> None:
+    """The Job goes after its pods, and waits for this one: nobody but its kubelet would remove it."""
+    assert reconcile(observed(task, a_job(deleting=True), ENDED)).question is Question.LOST_NODES
+    plan = reconcile(observed(task, a_job(deleting=True), ENDED, lost_nodes=LOST))
+    assert plan.actions == (DeletePod(name=ENDED.name, uid=ENDED.uid, force=True),), "no work is lost, so none is noted"
+
+
+@pytest.mark.parametrize("job", [a_job(), a_job(attempt=2, deleting=True)], ids=["it stays", "it is another's"])
+def test_a_pod_that_has_ended_is_left_to_its_kubelet_while_its_job_stays(job: ObservedJob) -> None:
+    o = observed(a_task(status={"attempt": job.attempt}), job, ENDED, lost_nodes=LOST, live=())
+    assert "DeletePod" not in kinds(reconcile(o))
 
 
 def test_a_slow_pod_on_a_node_that_is_well_is_looked_at_again() -> None:

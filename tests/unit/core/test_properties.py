@@ -299,12 +299,13 @@ def test_a_job_is_unsuspended_only_for_a_task_that_is_wanted_to_run_and_not_reco
 @for_any_snapshot
 @given(snapshots)
 def test_a_pod_is_force_deleted_only_on_a_lost_node_and_when_its_token_is_dead(o: Observed) -> None:
-    """To be terminated or deleted, a task also waits for pods that have ended and that nobody removes."""
+    """A task or a Job that must go also waits for pods that have ended and that nobody removes."""
     ends = o.task.desired is DesiredState.TERMINATE or o.task.deleting
+    leaving = [job.uid for job in o.jobs if job.deleting]
     doomed = [
         (pod.name, pod.uid)
         for pod in o.pods
-        if (pod.active or (ends and pod.deletion_grace))
+        if (pod.active or ((ends or pod.owner_uid in leaving) and pod.deletion_grace))
         and pod.node in (o.lost_nodes or ())
         and pod.deletion_time is not None
         and pod.deletion_time + timedelta(seconds=75) <= NOW
