@@ -26,6 +26,7 @@ class Controllers:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.hold_pods = False
+        self.hold_ends = False  # pods that are asked to stop go on with their batch
         self.hold_cleanups = False
         self.started: list[str] = []  # names of pods whose worker has started
         self._pods_made = 0
@@ -84,8 +85,8 @@ class Controllers:
             self._suspend(job, active) if job["spec"].get("suspend") else self._run(job, pods, active)
 
     def _suspend(self, job: Json, active: list[Json]) -> None:
-        if not self._ask_to_stop(active):
-            self._set(job, "Suspended", "True")
+        self._ask_to_stop(active)
+        self._set(job, "Suspended", "True")  # as the real one: whether or not they have ended
 
     def _run(self, job: Json, pods: list[Json], active: list[Json]) -> None:
         if _condition(job, "Suspended") == "True":
@@ -119,6 +120,8 @@ class Controllers:
         metadata = pod["metadata"]
         phase = pod["status"]["phase"]
         if "deletionTimestamp" in metadata:
+            if self.hold_ends:
+                return
             if phase == "Running":
                 self._save(metadata["labels"][names.LABEL_TASK_UID], "Stop")
             self.store.remove("pods", metadata["namespace"], metadata["name"])
@@ -136,7 +139,7 @@ class Controllers:
         """Mark pods for deletion; True as long as there are any."""
         for pod in pods:
             if "deletionTimestamp" not in pod["metadata"]:
-                pod["metadata"] |= {"deletionTimestamp": "2026-01-01T00:10:00Z", "deletionGracePeriodSeconds": 600}
+                pod["metadata"] |= {"deletionTimestamp": _now(600), "deletionGracePeriodSeconds": 600}
                 self.store.put("pods", pod)
         return bool(pods)
 
@@ -185,8 +188,8 @@ class Controllers:
         self.store.put("jobs", job)
 
 
-def _now() -> str:
-    return utc(time.time()).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _now(later: float = 0.0) -> str:
+    return utc(time.time() + later).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _condition(job: Json, kind: str) -> str | None:

@@ -25,6 +25,27 @@ async def test_a_task_is_run_suspended_resumed_and_completed() -> None:
     assert history == ["Running", "Suspended", "Running", "Complete"]
 
 
+async def test_nobody_waits_for_a_list_when_the_last_pod_of_a_suspension_has_ended() -> None:
+    async with operated() as rig:
+        rig.create()
+        await rig.until_state("Running")
+        rig.controllers.hold_ends = True
+        began = len(rig.server.calls)
+
+        rig.want("Suspend")
+        await rig.until("the pods are listed while one works", lambda: _lists_of_pods(rig.server.calls[began:]))
+        assert rig.state() == ""
+        rig.controllers.hold_ends = False
+        rig.controllers.step()
+        await rig.until_state("Suspended")
+
+        assert _lists_of_pods(rig.server.calls[began:]) == 1
+
+
+def _lists_of_pods(calls: list[Call]) -> int:
+    return sum(call.plural == "pods" and call.method == "GET" and not call.watch for call in calls)
+
+
 async def test_a_whole_life_costs_eight_writes_and_kopf_makes_none() -> None:
     async with operated() as rig:
         await rig.life("first")
